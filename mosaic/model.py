@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mosaic.errors import MissionError
-    from mosaic.settings import RuntimeSpec
+    from mosaic.settings import HostSpec, RuntimeSpec
 
 JsonValue: TypeAlias = (
     "str | int | float | bool | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
@@ -289,6 +289,8 @@ class Mission:
     milestones: tuple[Milestone, ...] = ()
     sessions: Sessions = Sessions()
     runtimes: Mapping[str, RuntimeSpec] = field(default_factory=dict)
+    hosts: Mapping[str, HostSpec] = field(default_factory=dict)
+    """Other machines that tasks may be handed to."""
     statuses: Mapping[str, Status] = field(default_factory=dict)
     """The project's own status words."""
     budget: Mapping[str, JsonValue] = field(default_factory=dict)

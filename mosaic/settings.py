@@ -30,6 +30,31 @@ class RuntimeSpec:
     """Whether its output names every command that it runs."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostSpec:
+    """Another machine: an entry of `hosts` in mission.json, or in a person's own settings."""
+
+    name: str
+    address: str = ""
+    """As `ssh` takes it: `user@machine`, or a name of `~/.ssh/config`."""
+    folder: str = "~/.mosaic"
+    """Where everything of ours is kept there."""
+    max: int | None = None
+    """How many sessions may work there at once; None: as many as are asked for."""
+    labels: tuple[str, ...] = ()
+    """What a task may ask for by `runs_on`, beside the name."""
+    setup: tuple[str, ...] = ()
+    """A command that is run there in a new worktree, after the mission's own."""
+    options: tuple[str, ...] = ()
+    """Options of `ssh`, before the address."""
+    env: tuple[str, ...] = ()
+    """The variables of here that may go there; none goes unasked."""
+    path: tuple[str, ...] = ()
+    """Folders there that come first on the PATH: ssh does not read a person's whole profile."""
+    python: str = "python3"
+    """The Python there that has `mission`, where none is installed in `folder`."""
+
+
 class PrivateFiles(StrEnum):
     """What becomes of untracked files that only their owner may read, when a tree is saved."""
 

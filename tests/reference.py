@@ -38,6 +38,7 @@ SETTINGS = (
     ("worktrees", kinds.WorktreeSettings),
     ("pullRequest", kinds.PullRequestSettings),
     ("runtimes.NAME", kinds.RuntimeSpec),
+    ("hosts.NAME", kinds.HostSpec),
 )
 SECTIONS = {prefix for prefix, _ in SETTINGS}
 NOT_SET_BY_HAND = {"id", "created_at", "sessions", "removed_tasks"}
@@ -192,7 +193,7 @@ def settings_of(prefix: str, kind: type) -> Iterator[tuple[str, str, str]]:
     for name, meaning in docs_of(kind).items():
         if name in NOT_SET_BY_HAND or (not prefix and camel(name) in SECTIONS):
             continue
-        if prefix == "runtimes.NAME" and name == "name":
+        if prefix.endswith(".NAME") and name == "name":
             continue
         key = f"{prefix}.{camel(name)}" if prefix else camel(name)
         default = shown(name, defaults.get(name))

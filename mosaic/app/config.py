@@ -137,7 +137,7 @@ def set_config(key: str, value: str) -> Path:
             raise UsageError(fault.message, hint=fault.hint)
         return set_toml(text, _keys(key), value)
 
-    return _change(edit)
+    return change_config(edit)
 
 
 def find_doubt(key: str, value: str) -> str | None:
@@ -163,14 +163,15 @@ def unset_config(key: str) -> Path:
             raise UsageError(f"`{key}` is not set", path=place, hint="`mission config` shows all")
         return unset_toml(text, _keys(key))
 
-    return _change(edit)
+    return change_config(edit)
 
 
 def _keys(key: str) -> tuple[str, ...]:
     return tuple(key.split(".", 1))  # a runtime's name may hold dots
 
 
-def _change(edit: Callable[[Path, str], str]) -> Path:
+def change_config(edit: Callable[[Path, str], str]) -> Path:
+    """Have the text of the person's file edited, and return the file; see `set_config`."""
     if os.environ.get(SESSION_VARIABLE):
         raise HeldError(
             "an agent cannot change a person's settings",

@@ -9,7 +9,7 @@ from mosaic.app.tasks import TaskView
 from mosaic.errors import MissionError, MissionOwnerError, StateNotOursError
 from mosaic.model import Mode, RunStatus, Status
 from mosaic.plan.questions import parse_question
-from mosaic.records import dataclass
+from mosaic.records import dataclass, replace
 from mosaic.sessions.attempt import plan_attempt
 from mosaic.sessions.briefing import Occasion, brief_agent, save_capsule
 from mosaic.sessions.choice import choose_runtime, choose_task, select_from
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.output import Progress
     from mosaic.sessions.session import HandedOff
+    from mosaic.settings import HostSpec
     from mosaic.store.tasks import Problem, Snapshot
 
 
@@ -205,6 +206,7 @@ def hand_off_task(
     mission_file: Path, request: HandOffRequest, place: str | None, face: Face
 ) -> StartedSession | EndedSession:
     """Hand a task to an agent: by an executor or, without one, to its end in this process."""
+    from mosaic.app.placing import placing
     from mosaic.executors import executor_of, get_executor
     from mosaic.executors.background import TerminalExecutor
     from mosaic.sessions.session import hand_off  # start-up: a preview needs none
@@ -229,8 +231,12 @@ def hand_off_task(
             face.say(f"warning: {notice}")
         return carrier
 
-    executor = TerminalExecutor(carry) if place is None else get_executor(place, mission_file)
-    done = hand_off(mission_file, request, executor)
+    with placing(mission_file, request) as (asked, host):
+        if host is not None:
+            done = _hand_off_away(mission_file, asked, host)
+        else:
+            here = TerminalExecutor(carry) if place is None else get_executor(place, mission_file)
+            done = hand_off(mission_file, asked, here)
     end = _end_of(done, carrier, notices) if carrier else None
     if carrier and carrier.uncalled:
         face.say(f"warning: {carrier.uncalled}")
@@ -248,6 +254,17 @@ def hand_off_task(
         problem=done.problem,
         notices=_notices(mission_file, done.task.id),
     )
+
+
+def _hand_off_away(mission_file: Path, request: HandOffRequest, host: HostSpec) -> HandedOff:
+    """Hand a task to an agent on another machine; always in a worktree, and headless."""
+    from mosaic.executors.ssh import SshExecutor  # start-up, as above
+    from mosaic.sessions.session import hand_off
+
+    request = replace(request, worktree=True, mode=Mode.HEADLESS)
+    asked = {name: getattr(request, name) for name in ("model", "force", "resuming", "fresh")}
+    executor = SshExecutor(mission_file, host, asked, calls_person=request.calls_person)
+    return hand_off(mission_file, request, executor, executor.send_ahead)
 
 
 def _notices(mission_file: Path, task_id: str) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ class Extra(NamedTuple):
 EXTRAS = {
     "board": Extra(("textual",), "`mission board`, the board in the terminal"),
     "web": Extra(("starlette", "uvicorn"), "`mission web`, the board in the browser"),
+    "mcp": Extra(("mcp", "jsonschema"), "`mission mcp`, for agents by the Model Context Protocol"),
 }
 """Those that a person may want, as pyproject.toml has them."""
 

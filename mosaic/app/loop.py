@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.hand_off import EndedSession, StartedSession, hand_off_task
+from mosaic.app.placing import room_on_hosts
 from mosaic.machine.clock import CLOCK
 from mosaic.records import NamedTuple, replace
 from mosaic.sessions.alarm import Alarm
@@ -131,6 +132,10 @@ def run_pool(
     alert = _alarm(mission_file, face)
     request = replace(request, calls_person=not stays)
     room = room_in(mission_file, size)
+    on_hosts = room_on_hosts(mission_file, request.hosts)
+    if on_hosts is not None and on_hosts < room:
+        room = size = on_hosts
+        face.say(f"`max` of the hosts allows {room} at once")
     if room < size:
         face.say(f"`maxParallel` in mission.json allows {room} at once")
     pool = Pool(

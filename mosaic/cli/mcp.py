@@ -6,6 +6,7 @@ from pathlib import Path
 
 from typer import Option
 
+from mosaic.app.installation import EXTRAS
 from mosaic.cli.options import MissionPath, one_of
 from mosaic.cli.output import clean_block, warn, write
 from mosaic.errors import ExtraMissingError, UsageError
@@ -14,8 +15,6 @@ EXAMPLES = (
     ("mission mcp --install claude", "Claude Code can read every mission of yours"),
     ("mission mcp --config codex --write", "what codex needs, to change tasks too"),
 )
-PACKAGES = ("mcp", "jsonschema")
-"""What the extra brings."""
 CLIENTS = one_of("claude", "codex", "cursor", "vscode")
 
 
@@ -38,7 +37,7 @@ def mcp_command(
     """
     if config and install:
         raise UsageError("`--config` only prints, and `--install` adds", hint="leave one out")
-    missing = next((name for name in PACKAGES if not _is_installed(name)), None)
+    missing = next((name for name in EXTRAS["mcp"].packages if not _is_installed(name)), None)
     if missing is not None:
         raise ExtraMissingError("mission mcp", "mcp", missing)
     if config or install:

@@ -15,6 +15,7 @@ from mosaic.cli.options import (
     Detach,
     ExecutorName,
     Headless,
+    Hosts,
     Json,
     MilestoneId,
     MissionPath,
@@ -67,6 +68,7 @@ def next_command(
     timeout: Timeout = None,
     force: bool = Option(False, "--force", help="Also a task that waits for others."),
     worktree: bool = Option(False, "--worktree", "-w", help="In a git worktree of its own."),
+    hosts: Hosts = None,
     with_changes: WithChanges = False,
     loop: bool = Option(
         False, "--loop", help="Go on with the next task until something says stop."
@@ -95,6 +97,11 @@ def next_command(
         raise UsageError(
             "limits are used with `--loop`", hint="`mission next --loop --max-sessions 5`"
         )
+    if hosts and (executor or (loop and not jobs)):
+        raise UsageError(
+            "`--on` takes neither `--executor` nor `--loop` without `-j`",
+            hint="`mission next -j 2 --loop --on HOST`",
+        )
     place = executor or (usual_executor() if detach else None)
     request = HandOffRequest(
         task_id=task,
@@ -104,6 +111,7 @@ def next_command(
         mode=launch_mode(headless=headless or as_json or loop or bool(jobs) or place == "process"),
         timeout_seconds=seconds_of(timeout),
         force=force,
+        hosts=tuple(hosts or ()),
         worktree=worktree or with_changes,
         with_changes=with_changes,
     )

@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 _DIRTY_PATHS_SHOWN = 10
@@ -227,6 +227,18 @@ class HeldError(MissionError, code="HELD", exit_code=ExitCode.REFUSED):
     """Someone else holds what was asked for."""
 
 
+class HostsFullError(HeldError, code="HOSTS_FULL"):
+    """As many sessions work on other machines as may at once."""
+
+    def __init__(self, task_id: str, load: Mapping[str, int]) -> None:
+        """Take how many work on each machine that would do."""
+        super().__init__(
+            f"no host has room for `{task_id}` now",
+            detail=", ".join(f"{count} on `{name}`" for name, count in load.items()),
+            hint="`max` of the host says how many; `mission sessions --live` shows them",
+        )
+
+
 class SessionLiveError(HeldError, code="SESSION_LIVE"):
     """A live session stands in the way."""
 
@@ -289,6 +301,16 @@ class ProgramNotFoundError(FailedError, code="PROGRAM_NOT_FOUND"):
     def __init__(self, program: str, *, problem: str, hint: str) -> None:
         super().__init__(f"`{program}` cannot be started", detail=problem, hint=hint)
         self.program = program
+
+
+class UnreachableError(FailedError, code="HOST_UNREACHABLE"):
+    """Another machine does not answer, or not as ours."""
+
+    def __init__(self, host: str, detail: str) -> None:
+        """Take what `ssh` or the other side said."""
+        hint = f"`mission hosts check {host}` says what is missing"
+        super().__init__(f"host `{host}` cannot be reached", detail=detail, hint=hint)
+        self.host = host
 
 
 class ExtraMissingError(FailedError, code="EXTRA_MISSING"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from mosaic.errors import PluginError, UsageError
 from mosaic.plugins import Plugins, skip
+from mosaic.store.layout import HOST_FILE, project_above
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,8 +58,6 @@ def get_executor(name: str, mission_file: Path) -> Executor:
         UsageError: there is none.
         PluginError: a plugin has this name and cannot be used.
     """
-    from mosaic.store.layout import project_above  # start-up
-
     return _kind_of(name)(project_above(mission_file))
 
 
@@ -68,6 +67,10 @@ def executor_of(run: Run) -> Supervised:
     Without the plugin that started it, its kernel lock and its process still tell whether it
     lives, and stop it.
     """
+    if (run.dir / HOST_FILE).exists():
+        from mosaic.executors.ssh import OnHost  # start-up: few runs are elsewhere
+
+        return OnHost(run)
     name = str(run.find_place().get("executor") or "process")
     try:
         return _kind_of(name).reach(run)
@@ -86,6 +89,13 @@ def known_executors(*, asked: object = None) -> list[str]:
 def is_interactive(name: str) -> bool:
     """Tell whether an agent in an executor can be talked to."""
     return _kind_of(name).is_interactive
+
+
+def keep_in_touch(run: Run) -> None:
+    """Have somebody listen to the other machine that a run is on, where nobody does."""
+    from mosaic.executors.ssh import listen
+
+    listen(run)
 
 
 def find_problem(name: str) -> str | None:

@@ -21,13 +21,15 @@ from typing import TYPE_CHECKING
 from mosaic.errors import FileAccessError, GitError
 from mosaic.git.git import answer_of, common_dir, run_git
 from mosaic.git.index_copy import git_on
-from mosaic.git.objects import STORE, pack_names, share_objects
+from mosaic.git.objects import STORE, bring_back, pack_names, share_objects
+from mosaic.git.packs import take_pack
 from mosaic.machine.disk import create_private_dir, find_bytes
 from mosaic.machine.git_dir import read_small
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.removing import remove_file, remove_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from mosaic.git.git import GitResult
@@ -56,16 +58,32 @@ def keep_tree(top: Path, taken: TakenTree, *, ref: str, message: str) -> str:
     text = message.encode("utf-8", "replace")
     answer = run_git(["commit-tree", taken.tree, *parent], top, stdin=text, env=PLAIN_IDENTITY)
     commit = answer.text.strip()
+    _keep(top, {ref: commit})
+    return commit
+
+
+def keep_packed(top: Path, pack: Path, refs: Mapping[str, str]) -> None:
+    """Take in commits that were made elsewhere, each kept as `HIDDEN_REFS/ref`.
+
+    `pack` has all of them that is not in the repository; its objects come there as well.
+    """
+    _keep(top, refs, pack)
+    bring_back(_shared(top))
+
+
+def _keep(top: Path, refs: Mapping[str, str], pack: Path | None = None) -> None:
     shared = _shared(top)
     store = shared / STORE
     create_private_dir(store)
     with hold_folder(store, wait_seconds=TURN_SECONDS):
         if not (store / "HEAD").exists():
-            _lay(top, store, digits=len(commit))
+            _lay(top, store, digits=len(next(iter(refs.values()))))
         _fill(shared, store)
-        _on(store, ["update-ref", f"{HIDDEN_REFS}/{ref}", commit], top)
+        if pack is not None:
+            take_pack(store, pack)
+        for ref, commit in refs.items():
+            _on(store, ["update-ref", f"{HIDDEN_REFS}/{ref}", commit], top)
         _take_over(top, store)
-    return commit
 
 
 def forget_trees(top: Path, prefix: str) -> int:

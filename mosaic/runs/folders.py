@@ -41,12 +41,13 @@ _LAID_OUT_FILES = (
 
 
 @contextmanager
-def laying_out(runs_dir: Path, task_id: str) -> Iterator[Run]:
+def laying_out(runs_dir: Path, task_id: str, run_id: str | None = None) -> Iterator[Run]:
     """Make a run's folder, locked by this process until the `with` block has filled it.
 
-    Its name is new even among runs started at the same instant. Where the block fails, the
-    folder is removed; where this process is killed, nobody locks it, and it is removed when
-    the task's next run is made. A symlink that leads out of the folder of runs is refused.
+    Its name is new even among runs started at the same instant, unless it is given. Where the
+    block fails, the folder is removed; where this process is killed, nobody locks it, and it is
+    removed when the task's next run is made. A symlink that leads out of the folder of runs is
+    refused.
     """
     parent = runs_dir / safe_segment(task_id)
     confined(runs_dir, parent)
@@ -56,7 +57,7 @@ def laying_out(runs_dir: Path, task_id: str) -> Iterator[Run]:
     # Held before it gets its name: the lock is the folder's, whatever it is called.
     hidden = create_private_dir(parent / f"{NEW_PREFIX}{token}")
     with hold_folder(hidden):
-        run = Run(dir=parent / new_run_id(parent, token))
+        run = Run(dir=parent / (run_id or new_run_id(parent, token)))
         hidden.rename(run.dir)
         try:
             for folder in (run.checkpoints, run.artifacts):

@@ -33,6 +33,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Given:
+    """What another machine has decided of a session that is carried here for it."""
+
+    session_id: str
+    run_id: str
+    branch: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HandOffRequest:
     """What a hand-off was asked for."""
 
@@ -55,6 +64,10 @@ class HandOffRequest:
     """Carry the uncommitted changes here into the worktree."""
     calls_person: bool = True
     """Its supervisor calls a person at the end; a loop that goes on does that itself."""
+    hosts: tuple[str, ...] = ()
+    """The other machines that it may be carried on; none: here, unless the task says otherwise."""
+    given: Given | None = None
+    """Ids and branch, where this is that other machine."""
 
 
 def select_from(

@@ -92,7 +92,7 @@ def wanted_worktree(
     merges = () if is_begun else _unlanded_needs(snapshot, task)
     if not (is_begun or request.worktree or merges):
         return None
-    branch = task.branch or branch
+    branch = request.given.branch if request.given else task.branch or branch
     return WorkspaceRequest(
         name=task.id,
         owner=task.id,

@@ -11,7 +11,9 @@ from mosaic.store.reading import read_mission
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mosaic.model import SessionLock
     from mosaic.sessions.record_end import Settled
+    from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
 
 
@@ -37,7 +39,11 @@ def recover_if_needed(snapshot: Snapshot) -> list[Settled] | None:
     is_unusable = layout.state.standing in (Standing.DOUBTED, Standing.CLOSED)
     if is_unusable or snapshot.document.conflict is not None:
         return None  # nothing could be recorded
-    dead = any(found.is_dead for found in find_locks(layout)) or find_lost(snapshot)
+    locks = find_locks(layout)
+    for found in locks:
+        if found.judgement.host:
+            _keep_in_touch(found.lock, layout)
+    dead = any(found.is_dead for found in locks) or find_lost(snapshot)
     if not (dead or list_kept_ends(layout) or was_killed(layout.mission_lock)):
         return None
     from mosaic.sessions.recovery import recover_in  # start-up: hardly any look needs it
@@ -46,3 +52,10 @@ def recover_if_needed(snapshot: Snapshot) -> list[Settled] | None:
     doing = "recording the end of a dead session"
     with changing(snapshot.document.path, doing=doing, fenced=False) as draft:
         return recover_in(draft)
+
+
+def _keep_in_touch(lock: SessionLock, layout: Layout) -> None:
+    from mosaic.executors import keep_in_touch  # start-up: few sessions are elsewhere
+    from mosaic.runs.folders import run_of
+
+    keep_in_touch(run_of(layout.runs_dir, lock.task_id, lock.run_id))

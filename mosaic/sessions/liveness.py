@@ -37,6 +37,7 @@ from mosaic.machine.paths import safe_segment
 from mosaic.machine.process import find_marked
 from mosaic.records import NamedTuple, dataclass, replace
 from mosaic.sessions.session_lock import list_locks
+from mosaic.store.layout import HOST_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -101,6 +102,8 @@ class Judgement(NamedTuple):
     because: str
     is_stopped: bool = False
     """Whether it lives but does nothing until it is continued."""
+    host: str = ""
+    """The host that it was handed to; empty where it is, or was, a process of this machine."""
 
 
 class FoundLock(NamedTuple):
@@ -133,6 +136,9 @@ class FoundLock(NamedTuple):
         if self.judgement.life is not Life.UNKNOWN:
             stop = f"`mission stop {lock.session_id}` ends it"
             return f"{stop}; `mission status` shows what it is doing"
+        if host := self.judgement.host:
+            stop = f"`mission stop {lock.session_id}` ends it as soon as `{host}` answers"
+            return f"{stop}; `mission sessions --forget {lock.session_id}` gives it up"
         reopen = f"`mission reopen {lock.task_id}` frees the task"
         remove = f"remove `{self.path}`, then " if self.is_on_record else ""
         return f"when you know that it has ended: {remove}{reopen}"
@@ -213,9 +219,34 @@ def find_locks(layout: Layout) -> list[FoundLock]:
 
 
 def _judge(lock: SessionLock, path: Path, layout: Layout) -> Judgement:
-    return (
-        _judge_older(lock) if lock.is_older else judge_session(lock, _observe(lock, path, layout))
-    )
+    if lock.is_older:
+        return _judge_older(lock)
+    run_dir = layout.runs_dir / safe_segment(lock.task_id) / safe_segment(lock.run_id)
+    if os.path.lexists(run_dir / HOST_FILE) and (judgement := _judge_sent(run_dir)) is not None:
+        return judgement
+    return judge_session(lock, _observe(lock, path, layout))
+
+
+def _judge_sent(run_dir: Path) -> Judgement | None:
+    """Judge a session that was sent to another machine: only what it says itself counts."""
+    from mosaic.remote.sent import find_link, find_sent, is_away  # start-up: few are
+    from mosaic.runs.record import Run
+
+    run = Run(dir=run_dir)
+    try:
+        sent = find_sent(run)
+    except MissionError as error:
+        return unknown(error.summary)
+    if sent is None or not sent.went:
+        return None
+    if not is_away(run):
+        return dead(f"it ended on `{sent.host}`" if sent.is_home else "it was given up")
+    link = find_link(run)
+    if link.unreachable_since is None:
+        return alive(f"it runs on `{sent.host}`")._replace(host=sent.host)
+    since = f"{link.unreachable_since.astimezone():%Y-%m-%d %H:%M}"
+    words = f"`{sent.host}` is unreachable since {since}: {link.problem}"
+    return unknown(words)._replace(host=sent.host)
 
 
 def _judge_older(lock: SessionLock) -> Judgement:
@@ -290,9 +321,10 @@ def is_agent_calling(layout: Layout) -> bool:
     if os.environ.get("MISSION_SESSION"):
         return True
     try:
-        locks = [found.lock for found in find_locks(layout) if not found.is_dead]
+        live = [found for found in find_locks(layout) if not found.is_dead]
     except MissionError:
         return False  # a lock that cannot be read is reported where it matters
+    locks = [found.lock for found in live if not found.judgement.host]
     carriers = {pid for lock in locks for pid in (lock.process.pid, lock.supervisor_pid)}
     return bool(carriers) and any(pid in carriers for pid in _ancestors())
 

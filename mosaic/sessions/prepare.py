@@ -93,12 +93,15 @@ def prepare_run(
     owner: str,
     make_plan: Callable[[Run], RunPlan],
     event: EventType = EventType.RUN_PREPARED,
+    *,
+    run_id: str | None = None,
 ) -> Prepared:
     """Write the record of a task's or panel's run; nothing stays behind on failure.
 
-    `make_plan` is called when the run's folder is made; `event` is noted as the first.
+    `make_plan` is called when the run's folder is made; `event` is noted as the first; `run_id`
+    is that of another machine, for which it is carried.
     """
-    with laying_out(layout.runs_dir, owner) as run:
+    with laying_out(layout.runs_dir, owner, run_id) as run:
         plan = make_plan(run)
         argv = plan.invocation.argv
         seq = plan.from_checkpoint
@@ -227,7 +230,8 @@ def prepare_session(snapshot: Snapshot, chosen: Chosen, attempt: Attempt) -> Pre
             calls_person=request.calls_person,
         )
 
-    return prepare_run(layout, task.id, make_plan)
+    given = request.given
+    return prepare_run(layout, task.id, make_plan, run_id=given.run_id if given else None)
 
 
 def plan_launch(

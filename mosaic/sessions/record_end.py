@@ -161,7 +161,7 @@ def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -
         except MissionError as error:
             problem = error  # the session's end is recorded even when its task cannot be
     status = outcome.task_status or found
-    _note_session(draft, session, outcome, status)
+    note_session(draft, session, outcome, status)
     if rules:  # before the end is saved: what finds a saved end does not look again
         note_changes(run, rules, changes, draft.snapshot.document)
     draft.save()
@@ -169,7 +169,7 @@ def record_end_in(draft: Draft, meta: RunMeta, facts: RunEnd, lock_file: Path) -
     return Settled(session, outcome, status, problem)
 
 
-def _note_session(draft: Draft, session: Session, outcome: Outcome, status: Status | None) -> None:
+def note_session(draft: Draft, session: Session, outcome: Outcome, status: Status | None) -> None:
     """Draft the session's block in the scratchpad; one that cannot be read is left alone."""
     from mosaic.text.sections import section_text  # start-up: only an end needs it
 

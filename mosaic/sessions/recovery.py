@@ -211,7 +211,7 @@ def end_session(
         if known and known.ended_at and (known.run_id or "") == lock.run_id:
             # Killed after it was saved, while the lock stood still: its task may be elsewhere now.
             remove_lock(found.path, lock.run_id)
-            settled = _as_recorded(known, draft.snapshot.find(lock.task_id))
+            settled = as_recorded(known, draft.snapshot.find(lock.task_id))
         else:
             settled = record_end_in(draft, meta, facts, found.path)
         if folder is not None:
@@ -219,7 +219,7 @@ def end_session(
     return settled
 
 
-def _as_recorded(session: Session, entry: Entry | None) -> Settled:
+def as_recorded(session: Session, entry: Entry | None) -> Settled:
     """Return the end of a session as the mission's files have it."""
     reason = session.ended_reason or EndReason.CRASHED
     status = entry.task.status if entry else None

@@ -15,16 +15,19 @@ carry    → the supervisor stays to the end and records it
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError, MissionError, NotReadyError, TaskNotReadyError, UsageError
 from mosaic.git.git import find_repository
+from mosaic.machine.paths import safe_segment
 from mosaic.model import Mode, Status
 from mosaic.records import NamedTuple, replace
+from mosaic.runs.folders import new_run_id
 from mosaic.sessions.attempt import plan_attempt
 from mosaic.sessions.checkpoints import restore_checkpoint
-from mosaic.sessions.choice import choose_runtime, choose_task, refuse_paused
+from mosaic.sessions.choice import Given, choose_runtime, choose_task, refuse_paused
 from mosaic.sessions.claim import (
     Chosen,
     claim_task,
@@ -48,6 +51,7 @@ from mosaic.workspaces.provision import provision, remove_workspace
 from mosaic.workspaces.record import find_workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mosaic.model import Session, SessionLock, Task
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.sessions.prepare import Prepared
     from mosaic.store.draft import Draft
+    from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
     from mosaic.workspaces.record import Workspace
 
@@ -76,8 +81,16 @@ class HandedOff(NamedTuple):
     """Why mission.json does not list the session yet; its end puts it there."""
 
 
-def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) -> HandedOff:
+def hand_off(
+    mission_file: Path,
+    request: HandOffRequest,
+    executor: Executor,
+    ahead: Callable[[Workspace, str, str], None] | None = None,
+) -> HandedOff:
     """Hand a task to an agent and stay with it as far as the executor does.
+
+    `ahead` is called with the worktree, and the ids of session and run, before anything is locked
+    but the task: for what an executor has to do that takes long.
 
     Raises:
         NothingReadyError: no task is ready.
@@ -96,7 +109,7 @@ def hand_off(mission_file: Path, request: HandOffRequest, executor: Executor) ->
         if chosen.worktree is None:
             handed = _confirm(draft, chosen, *_begin(draft, chosen, executor))
     if chosen.worktree is not None:
-        handed = _hand_off_in_worktree(mission_file, chosen, executor)
+        handed = _hand_off_in_worktree(mission_file, chosen, executor, ahead)
     executor.wait()
     return handed
 
@@ -133,7 +146,8 @@ def _choose(snapshot: Snapshot, request: HandOffRequest) -> Chosen:
     runtime = choose_runtime(snapshot, task, request)
     if not runtime.uses_terminal:
         request = replace(request, mode=Mode.HEADLESS)
-    session_id = new_session_id(snapshot)
+    given = request.given
+    session_id = given.session_id if given else new_session_id(snapshot)
     place = worktree_place(layout, session_id, None) if worktree else home_place(layout)
     chosen = Chosen(task, runtime, request, session_id, place, worktree)
     if worktree is not None:
@@ -148,7 +162,12 @@ def _refuse_second_session(snapshot: Snapshot) -> None:
             raise refuse_live(found)
 
 
-def _hand_off_in_worktree(mission_file: Path, chosen: Chosen, executor: Executor) -> HandedOff:
+def _hand_off_in_worktree(
+    mission_file: Path,
+    chosen: Chosen,
+    executor: Executor,
+    ahead: Callable[[Workspace, str, str], None] | None,
+) -> HandedOff:
     """Make the worktree while nothing is locked but the task, then launch in it."""
     assert chosen.worktree is not None
     is_begun = False
@@ -157,6 +176,8 @@ def _hand_off_in_worktree(mission_file: Path, chosen: Chosen, executor: Executor
         was_there = find_workspace(document.layout, chosen.worktree.name) is not None
         workspace = provision(document.layout, chosen.worktree, document.mission.worktrees)
         try:
+            if ahead is not None:
+                chosen = _send_ahead(document.layout, chosen, workspace, ahead)
             doing = f"handing off {chosen.task.id}"
             with changing(mission_file, doing=doing) as draft:
                 task = _still_open(draft.snapshot, chosen.task.id)
@@ -174,6 +195,20 @@ def _hand_off_in_worktree(mission_file: Path, chosen: Chosen, executor: Executor
         # That of a run by now stays: it has another id.
         remove_lock(chosen.place.lock_file, f"{RESERVED}{chosen.session_id}")
         raise
+
+
+def _send_ahead(
+    layout: Layout,
+    chosen: Chosen,
+    workspace: Workspace,
+    ahead: Callable[[Workspace, str, str], None],
+) -> Chosen:
+    """Let an executor do what takes long, with the id that the run will have."""
+    folder = layout.runs_dir / safe_segment(chosen.task.id)
+    run_id = new_run_id(folder, os.urandom(3).hex())
+    ahead(workspace, chosen.session_id, run_id)
+    given = Given(session_id=chosen.session_id, run_id=run_id, branch=workspace.branch or "")
+    return chosen._replace(request=replace(chosen.request, given=given))
 
 
 def _still_open(snapshot: Snapshot, task_id: str) -> Task:

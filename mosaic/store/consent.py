@@ -1,9 +1,9 @@
 """Commands that mission.json names run only after the person has said so.
 
 Gates, `notify`, a worktree's `setup` and the `runtimes` are command lines, and a clone brings
-them along; `landing` may push branches in the person's name. The first action that would run any
-of them asks; what was allowed is remembered by its content in the person's own folder, so a pull
-that changes a gate asks again.
+them along; `landing` may push branches in the person's name, and `hosts` say where work is sent.
+The first action that would run any of them asks; what was allowed is remembered by its content in
+the person's own folder, so a pull that changes a gate asks again.
 
 A mission that this person made with `mission init` does not ask for what they write into it
 themselves. It does ask where the commands were committed by somebody else (the commit was not
@@ -20,6 +20,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+from mosaic.codec import dump_record
 from mosaic.errors import ConsentNeededError, GitRefusedError, MissionError
 from mosaic.git.git import answer_of
 from mosaic.plan.gates import parse_gates
@@ -77,6 +78,10 @@ def commands_of(mission: Mission) -> tuple[Command, ...]:
         Command(where=f"runtimes.{name}", text=text)
         for name, spec in sorted(mission.runtimes.items())
         if (text := _runtime_text(spec))
+    ]
+    found += [
+        Command(where=f"hosts.{name}", text=json.dumps(dump_record(spec), ensure_ascii=False))
+        for name, spec in sorted(mission.hosts.items())
     ]
     return tuple(found)
 

@@ -14,10 +14,12 @@ from mosaic.errors import MergeConflictError, MissionError
 from mosaic.machine.disk import read_text
 from mosaic.model import Milestone, Mission, MissionStatus, Status
 from mosaic.plan.durations import parse_duration
+from mosaic.plan.hosts import host_fault
 from mosaic.plan.sizes import parse_size
 from mosaic.plan.statuses import parse_status
 from mosaic.records import dataclass, replace
 from mosaic.settings import (
+    HostSpec,
     Landing,
     LandingUpdate,
     PullRequestSettings,
@@ -202,6 +204,7 @@ def _mission(mission: JsonObject) -> Mission:
         milestones=tuple(map(_milestone, mission.objects("milestones"))),
         sessions=ListedSessions(mission),
         runtimes=_runtimes(mission.mapping("runtimes")),
+        hosts=_hosts(mission.mapping("hosts")),
         statuses=_statuses(mission.mapping("statuses")),
         budget=mission.mapping("budget").data,
         runs=_run_settings(mission.mapping("runs")),
@@ -285,6 +288,16 @@ def _runtimes(runtimes: JsonObject) -> dict[str, RuntimeSpec]:
             raise runtimes.fault(
                 name, f"runtime `{name}` is not a command", "write a list of arguments"
             )
+    return found
+
+
+def _hosts(hosts: JsonObject) -> dict[str, HostSpec]:
+    found = {}
+    for name in hosts.data:
+        entry = hosts.mapping(name)
+        found[name] = entry.record(HostSpec, name=name, max=entry.at_least_one("max"))
+        if why := host_fault(found[name]):
+            raise hosts.fault(name, f"host `{name}` {why[0]}", why[1])
     return found
 
 

@@ -10,6 +10,9 @@
     [models]
     claude = "opus"                 by runtime
 
+    [hosts.box]                     another machine, by a name of your own
+    address = "me@box"              and the other keys of `mosaic.settings.HostSpec`
+
 They come after the command line and mission.json. No repository can bring them along: the folder
 is named by an absolute path, and a command in it by its name or its whole path. A file that
 others can write is read, but no command in it is run.
@@ -32,9 +35,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mosaic.errors import MissionError
+    from mosaic.settings import HostSpec
 
 LARGEST_BYTES = 64 << 10
-COMMANDS = ("editor", "pager", "notify")
+COMMANDS = ("editor", "pager", "notify", "hosts")
 """Keys whose values are run."""
 ENVIRONMENT = {"editor": ("VISUAL", "EDITOR"), "pager": ("PAGER",)}
 """Variables for all programs, which count where nothing is set for this one."""
@@ -60,6 +64,8 @@ class OwnSettings(NamedTuple):
     """Empty: none is wanted."""
     notify: tuple[str, ...] = ()
     colour: str | None = None
+    hosts: Mapping[str, HostSpec] = {}
+    """Other machines, by name."""
     lines: Mapping[str, int] = {}
     """The line of each key that counts."""
     faults: Mapping[str, MissionError] = {}
@@ -145,7 +151,7 @@ def parse_own_settings(place: Path, text: str) -> OwnSettings:
             f"others could have written your own settings: {why}",
             detail=f"the commands in it are not run: {listed}",
             hint="look at the file, then make it and its folders writable for you alone",
-        ).at(place, lines[named[0]])
+        ).at(place, lines.get(named[0]))
         kept = {key: value for key, value in kept.items() if key not in named}
     for key, fault in faults.items():
         fault.at(place, lines.get(key))
@@ -179,8 +185,8 @@ def _split(text: str) -> tuple[str, ...]:
 def _read_key(key: str, value: Any, kept: dict[str, Any], faults: dict[str, MissionError]) -> None:
     """Put what a key sets into `kept`, or what is wrong with it into `faults`."""
     entries = {key: value}
-    if key == "models" and isinstance(value, dict):
-        entries = {f"models.{name}": model for name, model in value.items()}
+    if key in ("models", "hosts") and isinstance(value, dict):
+        entries = {f"{key}.{name}": each for name, each in value.items()}
     for name, each in entries.items():
         try:
             found = _reader_of(name)(each)
@@ -206,9 +212,14 @@ def _reader_of(key: str) -> Callable[[Any], Any]:
         "notify": lambda value: _read_command(value) if value else (),
         "colour": lambda value: _read_word(value, COLOURS),
         "models": _refuser("is not a table", "write `[models]`, and a line for each runtime"),
+        "hosts": _refuser("is not a table", "write `[hosts.NAME]`, and `address` below"),
     }
     if key.startswith("models."):
         return _read_name
+    if key.startswith("hosts."):
+        from mosaic.plan.hosts import parse_host
+
+        return lambda value: parse_host(key.partition(".")[2], value)
     if key in readers:
         return readers[key]
     from difflib import get_close_matches

@@ -65,8 +65,10 @@ def compiled_templates(wanted: Collection[str]) -> Mapping[str, CodeType]:
 
     Compiling takes Jinja longer than rendering, so they are kept where Python keeps compiled
     modules: who can write there can change Mosaic itself. Nothing of a project is among them.
+    The file is that of `kept_templates`, so that it is removed where Mosaic is.
     """
-    path = Path(str(__spec__.cached)).with_suffix(".templates")
+    cached = Path(str(__spec__.cached))
+    path = cached.with_name(f"kept_{cached.name}")
     codes: dict[str, CodeType] = {}
     try:
         made_by = _compilers()

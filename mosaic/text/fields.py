@@ -49,6 +49,11 @@ FIELDS = (
     Field(name="base_ref", meaning="What that branch starts from"),
     Field(name="priority", meaning="`critical`, `high`, `low`, `P0`…, or a number, lower first"),
     Field(name="runtime", meaning="The agent that it is handed to"),
+    Field(
+        name="runs_on",
+        kind=Kind.LIST,
+        meaning="The machine that it is worked on: its name, or labels that it must have",
+    ),
     Field(name="assignee", meaning="Who looks after it"),
     Field(name="labels", kind=Kind.LIST, meaning="Free words"),
     Field(name="depends_on", kind=Kind.LIST, synced=True, meaning="Tasks to be done before"),

@@ -191,12 +191,14 @@ def _dotted(keys: Keys) -> str:
     return ".".join(key if BARE_KEY.fullmatch(key) else _dump(key) for key in keys)
 
 
-def _dump(value: str | bool | Sequence[str]) -> str:
+def _dump(value: str | bool | int | Sequence[str]) -> str:
     if isinstance(value, str):
         # All that JSON escapes TOML reads alike; it wants one more escaped.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
     return f"[{', '.join(map(_dump, value))}]"
 
 

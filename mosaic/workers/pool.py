@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import (
     ConsentNeededError,
     HeldError,
+    HostsFullError,
     MissionError,
     NotReadyError,
     ProgramNotFoundError,
@@ -139,7 +140,8 @@ class Pool(Ledger):
             entry = snapshot.find(lock.task_id)
             if found.path == snapshot.layout.session_lock or entry is None:
                 continue
-            if found.is_on_record and lock.process.pid and lock.process.host == host_name():
+            is_followed = lock.process.host == host_name() or found.judgement.host
+            if found.is_on_record and lock.process.pid and is_followed:
                 self._face.say(f"{lock.session_id} works on {lock.task_id} already")
                 self.workers[lock.session_id] = Worker(
                     task=entry.task,
@@ -250,6 +252,9 @@ class Pool(Ledger):
             del self._starting[name]
             try:
                 worker = future.result()
+            except HostsFullError:
+                self._started -= 1
+                self._not_before[name] = self._clock.seconds() + 1.0
             except (NotReadyError, HeldError) as error:
                 self._refusals += 1  # the plan changed meanwhile: look again
                 self._started -= 1

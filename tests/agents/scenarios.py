@@ -23,9 +23,9 @@ from typing import Any
 
 from mosaic.runtimes import get_runtime
 from mosaic.settings import RuntimeSpec
+from mosaic.testing.runtimes import make_launch
 from tests.agents.home import make_home
 from tests.agents.model_server import ModelServer, Reply, model_server
-from tests.support.launches import make_launch
 
 LIMIT_SECONDS = 120.0
 CALL_SECONDS = 30.0

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -230,6 +230,14 @@ def report(crew: Crew, capsys: pytest.CaptureFixture[str]) -> None:
                 print(f"  {number:7}  {what}")
 
 
+def rounds_until(is_enough: Callable[[], bool]) -> Iterator[int]:
+    """Count as many rounds as were asked for, and more where a slow machine did little in them."""
+    number = 0
+    while number < ROUNDS or not is_enough():
+        yield number
+        number += 1
+
+
 def test_commands_at_once_lose_nothing(
     mission: MissionRepo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -239,7 +247,12 @@ def test_commands_at_once_lose_nothing(
     crew.hire("runner", "T-010 T-011")
     for name in ("stopper", "reader-0", "reader-1", "watcher"):
         crew.hire(name)
-    for seed in range(ROUNDS):
+    done = crew.answers
+
+    def is_enough() -> bool:
+        return done["set 0"] > 10 and done["looked"] > 0 and done["next 0"] + done["next 1"] > 0
+
+    for seed in rounds_until(is_enough):
         crew.work(seed)
         told = settle(crew, tmp_path)
         assert_nothing_lost(crew, told, excused=set())
@@ -247,9 +260,6 @@ def test_commands_at_once_lose_nothing(
         assert len(set(ids)) == len(ids)
         assert set(ids) <= rows_of(mission).keys() & files_of(mission).keys()
         crew.learn(told)
-    assert crew.answers["set 0"] > 10
-    assert crew.answers["looked"] > 0
-    assert crew.answers["next 0"] + crew.answers["next 1"] > 0
     report(crew, capsys)
 
 
@@ -261,12 +271,14 @@ def test_commands_never_write_over_a_hand_edit_that_they_did_not_read(
         crew.hire(f"owner-{number}", owned)
     for name in ("reader-0", "editor-table", "editor-bodies"):
         crew.hire(name)
-    for seed in range(ROUNDS):
+
+    def is_enough() -> bool:
+        edits = [n for what, n in crew.answers.items() if what.startswith("hand edits by")]
+        return sum(edits) > 100 and crew.answers["set 0"] > 10
+
+    for seed in rounds_until(is_enough):
         crew.work(seed)
         told = settle(crew, tmp_path)
         assert_nothing_lost(crew, told, excused=crew.overran())
         crew.learn(told)
-    edits = sum(number for what, number in crew.answers.items() if what.startswith("hand edits by"))
-    assert edits > 100
-    assert crew.answers["set 0"] > 10
     report(crew, capsys)

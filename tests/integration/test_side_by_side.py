@@ -38,10 +38,14 @@ for command in plan.get("run", []):
 while plan.get("wait") and not (signs / f"go-{task}").exists():
     time.sleep(0.02)
 if plan.get("finish", True):
+    sets = []
     for name in ("files_changed", "commands_run", "result", "risks", "next_handoff", "notes"):
         if name not in plan.get("by_hand", {}):
-            text = f"- `{task}.txt` (new)" if name == "files_changed" else "none"
-            subprocess.run([*call, "handoff", task, "--set", name, "--text", text], check=True)
+            said = signs / f"said-{task}-{name}"
+            said.write_text(f"- `{task}.txt` (new)" if name == "files_changed" else "none")
+            sets.append(f"--set={name}={said}")
+    if sets:
+        subprocess.run([*call, "handoff", task, *sets], check=True)
     subprocess.run([*call, "set", task, "status=review"], check=True)
 with open(signs / "log", "a") as log:
     log.write(f"end {task}\n")

@@ -1,6 +1,7 @@
 """Installs the wheel as a stranger does, does one thing with each extra, and removes it again.
 
     python -m tests.package                   without an extra, with each, with all
+    python -m tests.package board mcp         with these; `none` is without
     python -m tests.package --quick           without an extra and with all
     python -m tests.package --python python3.12 --python …     on other Pythons
 
@@ -16,6 +17,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,13 +26,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from mosaic import __version__
 from mosaic.app.installation import ALL, EXTRAS
 from tests.package.building import PLACES, build, copy_source
+from tests.support.plugins import EXAMPLE
 
 PATIENCE_SECONDS = 120
+NONE = "none"
 USES_IT = """\
 from pathlib import Path
 from mosaic.store.reading import locate_mission, read_mission
@@ -63,7 +68,7 @@ class Place:
         return self.home / "demo"
 
     def pip(self, *arguments: str) -> None:
-        environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        environ = {name: value for name, value in os.environ.items() if name[:6] != "PYTHON"}
         run([self.python, "-m", "pip", "-q", *arguments], env=environ)
 
     def start(self, *arguments: str, **streams: int) -> subprocess.Popen[bytes]:
@@ -102,8 +107,7 @@ def use_plainly(place: Place) -> None:
     assert items["installed"]["found"] == f"by pip, in the virtual environment `{place.prefix}`"
     for name in EXTRAS:
         assert f"{name} (" in items["extras"]["found"], items["extras"]
-        if name in ("board", "web"):
-            assert f"'mosaic-mission[{name}]'" in place.mission(name, code=1)
+        assert f"'mosaic-mission[{name}]'" in place.mission(name, code=1)
     for name, source in PLACES.items():
         assert (place.prefix / name).read_bytes() == source.read_bytes(), name
 
@@ -155,7 +159,47 @@ def ask_web(place: Place) -> None:
         process.kill()
 
 
-ACTS: dict[str, Callable[[Place], None]] = {"board": open_board, "web": ask_web}
+def list_tools(place: Place) -> None:
+    """Ask the server of tools for what it has, as a client does; it ends with its client."""
+    about = {"name": "stranger", "version": "1"}
+    greeting = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": about}
+    process = place.start("mcp", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        tell(process, id=1, method="initialize", params=greeting)
+        hear(process, 1)
+        tell(process, method="notifications/initialized")
+        tell(process, id=2, method="tools/list")
+        names = [each["name"] for each in hear(process, 2)["tools"]]
+        assert {"next", "list", "show", "status"} <= set(names), names
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(PATIENCE_SECONDS) == 0
+    finally:
+        process.kill()
+
+
+def tell(process: subprocess.Popen[bytes], **message: object) -> None:
+    """Send a message to a server of tools."""
+    assert process.stdin is not None
+    process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}).encode() + b"\n")
+    process.stdin.flush()
+
+
+def hear(process: subprocess.Popen[bytes], number: int) -> Any:
+    """Return what it answers to the message of this number."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        message = json.loads(line)
+        if message.get("id") == number:
+            return message["result"]
+    raise AssertionError("it ended without an answer")
+
+
+ACTS: dict[str, Callable[[Place], None]] = {
+    "board": open_board,
+    "web": ask_web,
+    "mcp": list_tools,
+}
 
 
 def check_types(place: Place, folder: Path) -> None:
@@ -173,19 +217,28 @@ def check_types(place: Place, folder: Path) -> None:
     assert "[assignment]" in found[0], found
 
 
+def use_plugin(place: Place, folder: Path) -> None:
+    """Install a package that adds to ours, and run its own tests by the contracts of the wheel."""
+    source = shutil.copytree(EXAMPLE, folder / "example")
+    place.pip("install", "pytest", str(source))
+    assert "the runtime `example` of mosaic-example 1.0" in place.mission("doctor")
+    tests = shutil.copy(source / "test_example.py", folder)
+    run([place.python, "-P", "-m", "pytest", "-q", str(tests)], cwd=folder, env=place.environ)
+
+
 def remove(place: Place, wheel: Path) -> None:
     """Remove it: nothing of it stays, whatever it was used for, and what the person made does."""
     made = sorted(place.project.rglob("*"))
     place.pip("uninstall", "--yes", "mosaic-mission")
     without = place.files()
-    left = [each for each in without if "mosaic" in each or "mission" in each]
-    assert not left, left
+    left = sorted(each for each in without if "mosaic" in each or "mission" in each)
+    assert not left, left[:20]
     place.pip("install", "--no-deps", str(wheel))
     place.mission("status")
     place.mission("next", "--print", code=3)
     place.mission("review")
     place.pip("uninstall", "--yes", "mosaic-mission")
-    assert place.files() == without, place.files() ^ without
+    assert place.files() == without, sorted(place.files() ^ without)[:20]
     assert sorted(place.project.rglob("*")) == made
 
 
@@ -200,8 +253,8 @@ def step(words: str) -> Iterator[None]:
 def try_place(folder: Path, wheel: Path, python: str, extra: str) -> None:
     """Install the wheel with an extra, or without, and use it."""
     place = Place(folder, python)
-    place.pip("install", f"{wheel}[{extra}]" if extra else str(wheel))
-    if not extra:
+    place.pip("install", str(wheel) if extra == NONE else f"{wheel}[{extra}]")
+    if extra == NONE:
         use_plainly(place)
         remove(place, wheel)
         return
@@ -212,11 +265,13 @@ def try_place(folder: Path, wheel: Path, python: str, extra: str) -> None:
         check_types(place, folder)
         found = json.loads(place.mission("doctor", "--json"))["items"]
         assert {"name": "extras", "state": "ok", "found": ", ".join(EXTRAS), "hint": None} in found
+        use_plugin(place, folder)
 
 
 def main() -> None:
     """Do what is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.package")
+    parser.add_argument("extras", nargs="*", choices=[[], NONE, *EXTRAS, ALL], metavar="EXTRA")
     parser.add_argument("--quick", action="store_true", help="only without an extra, and with all")
     parser.add_argument("--python", action="append", metavar="PROGRAM", help="instead of this one")
     asked = parser.parse_args()
@@ -226,11 +281,11 @@ def main() -> None:
             built = build(copy_source(folder / "source"), folder / "dist", "wheel", "sdist")
             run([sys.executable, "-m", "twine", "check", "--strict", *map(str, built)])
         (wheel,) = (path for path in built if path.suffix == ".whl")
-        extras = ("", ALL) if asked.quick else ("", *EXTRAS, ALL)
+        extras = (NONE, ALL) if asked.quick else asked.extras or (NONE, *EXTRAS, ALL)
         for number, python in enumerate(asked.python or [sys.executable]):
             version = run([python, "-c", "import platform; print(platform.python_version())"])
             for extra in extras:
-                words = f"[{extra}]" if extra else "without an extra"
+                words = "without an extra" if extra == NONE else f"[{extra}]"
                 with step(f"Python {version.strip()}, {words}: installed, used"):
                     try_place(folder / f"{number}{extra}", wheel, python, extra)
 

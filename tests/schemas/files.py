@@ -80,6 +80,7 @@ def mission_file(maker: Maker) -> Schema:
         "milestones": {"type": "array", "items": milestone(maker)},
         "sessions": {"type": "array", "items": session(maker)},
         "runtimes": {"type": "object", "additionalProperties": runtime(maker)},
+        "hosts": {"type": "object", "additionalProperties": host(maker)},
         "statuses": {
             "type": "object",
             "additionalProperties": TEXT,
@@ -191,7 +192,14 @@ def runtime(maker: Maker) -> Schema:
     return {"anyOf": [TEXTS, made]}
 
 
-def config_file(_: Maker) -> Schema:
+def host(maker: Maker) -> Schema:
+    """Return an entry of `hosts`."""
+    made = section(maker, "hosts.NAME", settings.HostSpec)
+    del made["properties"]["name"]
+    return {**made, "required": ["address"]}
+
+
+def config_file(maker: Maker) -> Schema:
     """Return what a person's own config.toml may hold."""
     return as_object(
         {
@@ -209,6 +217,11 @@ def config_file(_: Maker) -> Schema:
                 "type": "object",
                 "additionalProperties": TEXT,
                 "description": "The model to ask for, by runtime",
+            },
+            "hosts": {
+                "type": "object",
+                "additionalProperties": host(maker),
+                "description": "Other machines, by a name of your own",
             },
         },
         [],
@@ -331,6 +344,7 @@ FILES: Mapping[str, File] = {
     "agent-report": File("artifacts/report.json: what an agent reports of its run", 1, report),
     "run": File("meta.json of a run: what was asked", 1, record("runs.record.RunMeta")),
     "run-state": File("state.json of a run: where it stands", 1, record("runs.record.RunState")),
+    "run-host": File("host.json of a run: where it was sent", 1, record("remote.sent.Sent")),
     "result": File("result.json of a run: how it ended", 1, record("runs.result.StepResult")),
     "event": File("a line of worker.log: what happened to a run", 1, event),
     "checkpoint": File("the record of a checkpoint", 1, record("runs.checkpoint.Checkpoint")),

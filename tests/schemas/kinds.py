@@ -68,9 +68,25 @@ DOCUMENTS: Mapping[str, Document] = {
         {
             "folder": "Path",
             "finished": "bool",
-            "steps": [{"say": "str", "command": "str", "exit_code": "int"}],
+            "steps": [{"say": "str", "command": "list[str]", "exit_code": "int"}],
         },
         about="A mission that was played from plan to review",
+    ),
+    "hosts.added": Document(
+        ("hosts add",), {"host": "settings.HostSpec"}, about="Another machine that was added"
+    ),
+    "hosts.check": Document(
+        ("hosts check",),
+        {"hosts": "dict[str, list[app.doctor.Item]]"},
+        about="What other machines have of what is needed",
+    ),
+    "hosts.cleaned": Document(
+        ("hosts clean",),
+        {"attempts": "list[app.hosts.CleanedAttempt]"},
+        about="What was still kept on other machines",
+    ),
+    "hosts.list": Document(
+        ("hosts list",), {"hosts": "list[app.hosts.ListedHost]"}, about="Other machines"
     ),
     "doctor": Document(
         ("doctor",),
@@ -205,6 +221,9 @@ DOCUMENTS: Mapping[str, Document] = {
         ("schema",), {"schemas": "list[app.schemas.SchemaView]"}, about="Every schema that there is"
     ),
     "session.ended": Document(LAUNCHING, "app.hand_off.EndedSession"),
+    "session.forgotten": Document(
+        ("sessions",), {"session": "model.Session"}, about="A session that was given up"
+    ),
     "session.list": Document(("sessions",), "app.status.SessionList"),
     "session.started": Document(LAUNCHING, "app.hand_off.StartedSession"),
     "session.stopped": Document(

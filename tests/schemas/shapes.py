@@ -42,7 +42,7 @@ STATUS_WORD = Raw(type="string", description="The word for its status that is no
 OTHERS: Shape = {
     f"{each.name}?": LISTED[each.kind].removesuffix(" | None")
     for each in FIELDS
-    if each.name in ("repo", "source", "imported")
+    if each.name in ("repo", "runs_on", "source", "imported")
 }
 TASK: Shape = {
     **TASK_FIELDS,
@@ -269,6 +269,10 @@ BY_NAME: Mapping[str, Shape] = {
         "exists": "bool",
         "settings": "tuple[Setting, ...]",
         "problems": "tuple[MissionError, ...]",
+    },
+    "app.hosts.ListedHost": {
+        "...": "settings.HostSpec",
+        "source": Raw(enum=["own", "mission"]),
     },
     "app.config.Setting": {
         "key": "str",

@@ -41,7 +41,9 @@ def installed(repo: MissionRepo, tmp_path: Path) -> MissionRepo:
         def argv(self, *arguments: str) -> list[str]:
             return [sys.executable, str(starter), *arguments]
 
-    return Installed(repo.path, repo.environ, repo.started)
+    own = Installed(repo.path, repo.environ)
+    own.started = repo.started  # which ends them
+    return own
 
 
 def test_no_module_of_the_project_is_imported(installed: MissionRepo, tmp_path: Path) -> None:

@@ -116,7 +116,8 @@ def mission(*arguments):
     subprocess.run([sys.executable, "-m", "mosaic", *arguments], stdout=2)
 sys.stdin.read()
 say(type="system", subtype="init", session_id="c1")
-said = pathlib.Path(os.environ["MISSION_RUN_DIR"]) / "artifacts" / "said"
+run_dir = pathlib.Path(os.environ["MISSION_RUN_DIR"])
+said, other = run_dir / "artifacts" / "said", run_dir / "other"
 claims = "none"
 for tool, given in json.loads(os.environ["CALLS"]):
     if tool == "Bash":
@@ -134,9 +135,11 @@ for tool, given in json.loads(os.environ["CALLS"]):
         call(tool, file_path=given, content="x")
         pathlib.Path(given).parent.mkdir(parents=True, exist_ok=True)
         pathlib.Path(given).write_text("x")
-for name in ("files_changed", "commands_run", "result", "risks", "next_handoff", "notes"):
-    said.write_text(claims if name == "files_changed" else "none")
-    mission("handoff", os.environ["MISSION_TASK"], f"--set={name}={said}")
+said.write_text(claims)
+other.write_text("none")
+others = ("commands_run", "result", "risks", "next_handoff", "notes")
+sets = [f"--set=files_changed={said}", *(f"--set={name}={other}" for name in others)]
+mission("handoff", os.environ["MISSION_TASK"], *sets)
 mission("set", os.environ["MISSION_TASK"], "status=review")
 say(type="result", subtype="success", is_error=False, result="done", session_id="c1")
 """

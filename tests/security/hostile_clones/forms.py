@@ -39,6 +39,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "merge": ("--dry-run",),
     "help": ("", "statuses"),
     "config": ("", "--json"),
+    "hosts": ("list", "list --json"),
     "schema": ("", "task"),
 }
 """By command, the forms of it that look. What never ends by itself (`status --watch`,
@@ -51,7 +52,7 @@ ACTS = frozenset(
         "unpause", "answer", "sync", "check",
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
         "merge", "pr", "demo", "clean", "migrate", "trust", "import", "export", "resolve",
-        "renumber", "setup", "web", "board", "config", "mcp",
+        "renumber", "setup", "web", "board", "config", "mcp", "hosts",
     }
 )  # fmt: skip
 """Commands with forms that change something or may start a program."""

@@ -145,17 +145,18 @@ def read_trace(folder: Path, cwd: Path) -> Trace:
         folder: what `trace_argv` was given.
         cwd: where the program was started.
     """
-    texts = {
-        int(path.suffix[1:]): path.read_text("utf-8", "surrogateescape")
+    calls = {
+        int(path.suffix[1:]): list(_calls(path.read_text("utf-8", "surrogateescape")))
         for path in folder.glob("trace.*")
     }
-    children = {pid: list(_children(text)) for pid, text in texts.items()}
-    parents = {child: pid for pid, born in children.items() for child in born}
+    parents = {
+        result: pid for pid, made in calls.items() for name, _, result, _ in made if name in FORKS
+    }
     deeds: list[Deed] = []
-    waiting = [(pid, str(cwd)) for pid in texts if pid not in parents]
+    waiting = [(pid, str(cwd)) for pid in calls if pid not in parents]
     while waiting:
         pid, folder_of = waiting.pop()
-        for name, arguments, result, shown in _calls(texts.get(pid, "")):
+        for name, arguments, result, shown in calls.get(pid, ()):
             if name in FORKS:
                 waiting.append((result, folder_of))
             elif name == "fchdir" and (found := DESCRIPTOR.match(arguments)):
@@ -165,12 +166,6 @@ def read_trace(folder: Path, cwd: Path) -> Trace:
             else:
                 deeds.extend(_deeds(pid, name, arguments, shown, folder_of))
     return Trace(deeds=tuple(deeds), parents=parents)
-
-
-def _children(text: str) -> Iterator[int]:
-    for name, _, result, _ in _calls(text):
-        if name in FORKS:
-            yield result
 
 
 def _calls(text: str) -> Iterator[tuple[str, str, int, str]]:

@@ -28,7 +28,7 @@ from mosaic.runtimes.gemini import Gemini
 from mosaic.runtimes.gemini_chat import GeminiChatReader
 from mosaic.runtimes.gemini_output import GeminiReader
 from mosaic.settings import RuntimeSpec
-from tests.support.launches import make_launch
+from mosaic.testing.runtimes import make_launch
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "runtimes"
 RECORDED: dict[str, dict[str, Any]] = json.loads((DATA / "gemini.json").read_text())

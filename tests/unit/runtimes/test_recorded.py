@@ -31,7 +31,7 @@ from mosaic.runtimes.codex import Codex
 from mosaic.runtimes.codex_output import inner_command
 from mosaic.runtimes.command import CommandRuntime, replace_placeholders
 from mosaic.settings import RuntimeSpec
-from tests.support.launches import make_launch
+from mosaic.testing.runtimes import make_launch
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "runtimes"
 RECORDED: dict[str, dict[str, Any]] = {

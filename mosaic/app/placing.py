@@ -1,0 +1,102 @@
+"""Where a task is worked on: here, or on which of the other machines."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mosaic.errors import HostsFullError, UsageError
+from mosaic.plan.hosts import fitting_hosts, freest_host
+from mosaic.records import replace
+from mosaic.sessions.choice import choose_task
+from mosaic.sessions.dead_sessions import read_recovered
+from mosaic.sessions.liveness import find_locks
+from mosaic.store.mission_file import load_mission
+from mosaic.store.reading import read_mission
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mosaic.model import Mission, Task
+    from mosaic.sessions.choice import HandOffRequest
+    from mosaic.settings import HostSpec
+    from mosaic.store.layout import Layout
+
+RUNS_ON = "runs_on"
+_TURN = threading.Lock()
+_BEGINNING: Counter[str] = Counter()
+"""Sessions that this process is about to begin on each machine: no lock speaks of them yet."""
+
+
+@contextmanager
+def placing(
+    mission_file: Path, request: HandOffRequest
+) -> Iterator[tuple[HandOffRequest, HostSpec | None]]:
+    """Choose the machine for what is asked, and count it as taken until the `with` block ends.
+
+    None is this one. The request then names its task, which may depend on the machine. Raises
+    HostsFullError where none has room, UsageError where none fits.
+    """
+    snapshot = read_mission(mission_file)
+    mission = snapshot.document.mission
+    if not (request.hosts or any(RUNS_ON in task.more for task in snapshot.tasks)):
+        yield request, None
+        return
+    snapshot, _ = read_recovered(mission_file)
+    task = choose_task(snapshot, request)
+    specs = _that_fit(mission, request, task)
+    if not specs:
+        yield request, None
+        return
+    with _TURN:
+        load = _load(snapshot.layout)
+        host = freest_host(specs, load)
+        if host is None:
+            raise HostsFullError(task.id, {each.name: load[each.name] for each in specs})
+        _BEGINNING[host.name] += 1
+    try:
+        yield replace(request, task_id=task.id), host
+    finally:
+        with _TURN:
+            _BEGINNING[host.name] -= 1
+
+
+def room_on_hosts(mission_file: Path, names: tuple[str, ...]) -> int | None:
+    """Return how many sessions the named machines take together; None: as many as are asked for."""
+    from mosaic.remote.hosts import get_host  # start-up: few missions have any
+
+    if not names:
+        return None
+    mission = load_mission(mission_file).mission
+    most = [get_host(mission, name).max for name in names]
+    return None if None in most else sum(filter(None, most))
+
+
+def _that_fit(mission: Mission, request: HandOffRequest, task: Task) -> list[HostSpec]:
+    """Return the machines that will do; none: it is worked on here."""
+    from mosaic.remote.hosts import get_host, known_hosts  # start-up, as above
+
+    wanted = task.more.get(RUNS_ON, ())
+    words = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    if not (request.hosts or words):
+        return []
+    named = [get_host(mission, name) for name in request.hosts]
+    known = known_hosts(mission)
+    fitting = fitting_hosts(named or known.values(), words)
+    if fitting:
+        return fitting
+    asked = ", ".join(f"`{each}`" for each in words)
+    raise UsageError(
+        f"`{task.id}` runs on {asked}, and no host that may be used is that",
+        detail=f"hosts: {', '.join(f'`{each}`' for each in known) or 'none'}",
+        hint=f"`mission hosts list` shows their labels; `mission set {task.id} runs_on=` clears it",
+    )
+
+
+def _load(layout: Layout) -> Counter[str]:
+    """Return how many sessions work on each machine, or are about to."""
+    live = Counter(found.judgement.host for found in find_locks(layout) if found.judgement.host)
+    return live + _BEGINNING

@@ -1,0 +1,156 @@
+"""`mission hosts`: other machines, added, looked at, listed."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option, Typer
+
+from mosaic.app import hosts as app
+from mosaic.app.doctor import State
+from mosaic.cli.options import Json, MissionPath, complete_host
+from mosaic.cli.output import answer, clean, paint
+from mosaic.cli.table import WHOLE, Column, table
+
+EXAMPLES = (
+    ("mission hosts add box me@box --max 2 --label gpu", "a machine that `ssh` reaches"),
+    ("mission hosts check box", "what is there, what is missing, and what to do about it"),
+    ("mission hosts check box --install", "put this version of `mission` into its folder there"),
+    ("mission hosts list", "all of them, and who says so"),
+    ("mission hosts clean", "remove what is left there of sessions that were given up"),
+)
+MaybeHost = Annotated[
+    str | None, Argument(metavar="[NAME]", autocompletion=complete_host, help="Only this one.")
+]
+hosts_app = Typer(no_args_is_help=True, help="Other machines that tasks are handed to, over SSH.")
+COLUMNS = (
+    Column("host"), Column("address"), Column("folder"), Column("at once", is_number=True),
+    Column("labels"), WHOLE._replace(head="set in"),
+)  # fmt: skip
+MARKS = {State.OK: "ok", State.MISSING: "--", State.BAD: "!!"}
+FOUND = (
+    Column(colors={"ok": "green", "--": "dim", "!!": "red"}), Column("name"), WHOLE,
+)  # fmt: skip
+
+
+@hosts_app.command("list")
+def list_command(as_json: Json = False, mission: MissionPath = None) -> int:
+    """List all machines: the mission's, and your own."""
+    found = app.list_hosts(mission)
+    rows = [
+        (
+            clean(spec.name),
+            clean(spec.address),
+            clean(spec.folder),
+            str(spec.max or ""),
+            clean(", ".join(spec.labels)),
+            "your settings" if source == "own" else "mission.json",
+        )
+        for spec, source in found
+    ]
+    return answer(
+        "hosts.list",
+        {"hosts": found},
+        table(rows, COLUMNS, headed=True) or [paint("no hosts", "dim")],
+        then=["mission hosts add NAME user@machine"],
+        as_json=as_json,
+    )
+
+
+@hosts_app.command("add")
+def add_command(
+    name: str = Argument(metavar="NAME", help="A name of your own for it."),
+    address: str = Argument(metavar="ADDRESS", help="As `ssh` takes it: `user@machine`."),
+    folder: str | None = Option(
+        None, metavar="DIR", help="Where everything is kept there; usually `~/.mosaic`."
+    ),
+    most: int | None = Option(None, "--max", min=1, metavar="N", help="Sessions at once there."),
+    labels: list[str] | None = Option(None, "--label", metavar="WORD", help="What it offers."),
+    options: list[str] | None = Option(
+        None, "--ssh-option", metavar="WORD", help="A word for `ssh`, before the address."
+    ),
+    env: list[str] | None = Option(
+        None, "--env", metavar="NAME", help="A variable of here that may go there."
+    ),
+    paths: list[str] | None = Option(
+        None, "--path", metavar="DIR", help="A folder there that comes first on the PATH."
+    ),
+    python: str | None = Option(None, metavar="PROGRAM", help="The Python there with `mission`."),
+    as_json: Json = False,
+) -> int:
+    """Add a machine to your own settings, or change what is set of it."""
+    values = {
+        "address": address,
+        "folder": folder,
+        "max": most,
+        "labels": labels,
+        "options": options,
+        "env": env,
+        "path": paths,
+        "python": python,
+    }
+    spec = app.add_host(name, values)
+    return answer(
+        "hosts.added",
+        {"host": spec},
+        [f"host {clean(spec.name)} is `{clean(spec.address)}`"],
+        then=[f"mission hosts check {spec.name}"],
+        show_next=True,
+        as_json=as_json,
+    )
+
+
+@hosts_app.command("check")
+def check_command(
+    name: MaybeHost = None,
+    install: bool = Option(
+        False, "--install", help="First put this version of `mission` into its folder there."
+    ),
+    wheel: Path | None = Option(
+        None, metavar="FILE", help="The wheel to install; else one is made of what runs here."
+    ),
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Look whether tasks can be handed to a machine: ssh, git, mission, agents, disk, clock."""
+    specs = app.hosts_to_check(mission, name)
+    if install or wheel is not None:
+        for spec in specs:
+            app.install_on(spec, wheel)
+    found = {spec.name: [*app.check_host(spec)] for spec in specs}
+    rows = []
+    for host, items in found.items():
+        for item in items:
+            rows.append((MARKS[item.state], f"{clean(host)} {item.name}", clean(item.found)))
+            if item.hint and item.state is not State.OK:
+                rows.append(("", "", f"hint: {clean(item.hint)}"))
+    ok = all(item.state is not State.BAD for items in found.values() for item in items)
+    return answer(
+        "hosts.check",
+        {"hosts": found},
+        table(rows, FOUND) or [paint("no hosts", "dim")],
+        ok=ok,
+        then=["mission next --on NAME"] if ok else ["mission hosts check --install"],
+        as_json=as_json,
+    )
+
+
+@hosts_app.command("clean")
+def clean_command(
+    name: MaybeHost = None,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Remove what machines still keep of sessions that are over here, or were given up."""
+    found = app.clean_hosts(mission, name)
+    lines = [
+        f"{clean(host)}: {run_id} {f'stays: {clean(why)}' if why else 'is removed'}"
+        for host, run_id, why in found
+    ]
+    return answer(
+        "hosts.cleaned",
+        {"attempts": found},
+        lines or [paint("nothing is left there", "dim")],
+        ok=not any(each.kept_because for each in found),
+        then=["mission hosts check"],
+        as_json=as_json,
+    )

@@ -1,0 +1,33 @@
+"""Which other machines there are: the mission's, and a person's own, which win."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from mosaic.errors import UsageError
+from mosaic.store.own_settings import own_settings
+
+if TYPE_CHECKING:
+    from mosaic.model import Mission
+    from mosaic.settings import HostSpec
+
+
+def known_hosts(mission: Mission) -> dict[str, HostSpec]:
+    """Return the hosts by name; an OwnSettingsError where a person's own cannot be read."""
+    own = own_settings()
+    faults = [key for key in own.faults if key == "hosts" or key.startswith("hosts.")]
+    return {**mission.hosts, **own.needed("commands", *faults).hosts}
+
+
+def get_host(mission: Mission, name: str) -> HostSpec:
+    """Return the host of a name; a UsageError where there is none."""
+    known = known_hosts(mission)
+    if name in known:
+        return known[name]
+    near = get_close_matches(name, known, n=1)
+    raise UsageError(
+        f"no host is called `{name}`",
+        detail=f"known: {', '.join(f'`{each}`' for each in known) or 'none'}",
+        hint=f"closest: `{near[0]}`" if near else f"`mission hosts add {name} user@machine`",
+    )

@@ -1,0 +1,128 @@
+"""What a run's record here says of the other machine that it is carried on.
+
+    host.json    where it was sent, by which token, and how it ended there; written before it begins
+    link.json    when it was heard of last, and why not since; the process that listens writes it
+    host.stop    `stop` or `now`: a person's wish, which is passed on as soon as that can be
+
+A run with a host.json is never judged by what this machine sees of processes: it goes on until its
+end was brought home, or a person said to forget it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime  # noqa: TC003 - the codec looks it up
+from typing import TYPE_CHECKING, Any
+
+from mosaic.codec import JsonForm, dump_record
+from mosaic.errors import MissionError
+from mosaic.machine.disk import find_bytes, write_private
+from mosaic.model import FreeJson, ObjectId, Text  # noqa: TC001 - as above
+from mosaic.records import dataclass, field, replace
+from mosaic.runs.record import Run, read_part
+from mosaic.store.layout import HOST_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+LINK_FILE, STOP_FILE = "link.json", "host.stop"
+OF_HERE = (HOST_FILE, LINK_FILE, STOP_FILE, "meta.json", "rules.json", "state.json")
+"""What of a record this side has of its own."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """host.json: a run that was sent to another machine."""
+
+    json_form = JsonForm(version=1)
+    host: str
+    mission: str
+    """The name of the mission there."""
+    token: str
+    """By which the attempt is told from every other at the task."""
+    went: bool = False
+    """Whether it was told to begin, and may have heard."""
+    work: ObjectId | None = None
+    """The commit that the worktree here stood at when it was sent."""
+    tree: ObjectId | None = None
+    """Its files with what was not committed, as a commit; None: nothing was."""
+    calls_person: bool = True
+    """Whether a person is called at its end, where one is needed."""
+    commits: Mapping[str, str] = field(default_factory=dict)
+    """What it brought so far, by name; kept as refs of the run."""
+    end: Mapping[str, FreeJson] = field(default_factory=dict)
+    """How it ended there, as it said."""
+    is_home: bool = False
+    """Whether that is recorded here."""
+    is_forgotten: bool = False
+    """Whether a person has given it up: what it still brings is not taken."""
+    is_removed: bool = False
+    """Whether what was kept of it there is gone."""
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it is over here, and something of it is still kept there."""
+        return self.went and (self.is_home or self.is_forgotten) and not self.is_removed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Linked:
+    """link.json: whether the other machine answers."""
+
+    json_form = JsonForm(version=1)
+    seen_at: datetime | None = None
+    unreachable_since: datetime | None = None
+    problem: Text = ""
+
+
+def find_sent(run: Run) -> Sent | None:
+    """Return where a run was sent; None for one that is carried here."""
+    if find_bytes(run.dir / HOST_FILE) is None:
+        return None
+    return read_part(Sent, run.dir, HOST_FILE)
+
+
+def is_away(run: Run) -> bool:
+    """Tell whether a run goes on, or may, on another machine."""
+    try:
+        sent = find_sent(run)
+    except MissionError:
+        return True  # nothing is known of it but that it was sent
+    return sent is not None and sent.went and not (sent.is_home or sent.is_forgotten)
+
+
+def write_sent(run: Run, sent: Sent, **changes: Any) -> Sent:
+    """Write where a run was sent, with changes, and return it."""
+    sent = replace(sent, **changes)
+    run.write_json(HOST_FILE, dump_record(sent))
+    return sent
+
+
+def find_link(run: Run) -> Linked:
+    """Return whether its machine answers; nothing known where that cannot be read."""
+    with contextlib.suppress(MissionError):
+        return read_part(Linked, run.dir, LINK_FILE)
+    return Linked()
+
+
+def wish_stop(run: Run, *, now: bool) -> None:
+    """Leave word that a run is to be stopped, or killed with `now`."""
+    if find_stop(run) != "now":
+        write_private(run.dir / STOP_FILE, b"now" if now else b"stop", root=run.dir)
+
+
+def find_stop(run: Run) -> str:
+    """Return what a person wishes: `stop`, `now`, or nothing."""
+    return (find_bytes(run.dir / STOP_FILE) or b"").decode("utf-8", "replace").strip()
+
+
+def list_sent(runs_dir: Path) -> list[tuple[Run, Sent]]:
+    """Return all runs that were sent to other machines; what cannot be read is left out."""
+    found = []
+    for path in sorted(runs_dir.glob(f"*/*/{HOST_FILE}")):
+        with contextlib.suppress(MissionError):
+            run = Run(dir=path.parent)
+            if sent := find_sent(run):
+                found.append((run, sent))
+    return found

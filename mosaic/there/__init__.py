@@ -1,0 +1,113 @@
+"""The program on another machine: one question by stdin, its answers by stdout.
+
+    python -P -c 'from mosaic.there import main; main()' FOLDER PATH…
+
+    FOLDER/state/                        what `~/.local/state/mosaic` is elsewhere
+    FOLDER/missions/<mission>/repo.git   what was sent here, and what goes back, as refs
+    FOLDER/missions/<mission>/runs/<run>/work.json    the attempt
+    FOLDER/missions/<mission>/runs/<run>/home         its own copy of the project
+
+Nothing outside of FOLDER is written but by the agent. `mosaic.remote.link` asks, and says how.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from mosaic.errors import FailedError, MissionError, ProgramNotFoundError
+from mosaic.machine.disk import create_private_dir
+from mosaic.machine.person import HOME_VARIABLE
+from mosaic.records import NamedTuple
+from mosaic.remote.frames import write_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+LARGEST_QUESTION = 8 << 20
+BLOCK_BYTES = 1 << 20
+
+
+class Asked(NamedTuple):
+    """One question, and the way back."""
+
+    folder: Path
+    values: Mapping[str, Any]
+    data: Path
+    """A file with what was sent along; it goes when the question is answered."""
+    lines: IO[bytes]
+    """What is said later, for those that take it."""
+    answer: Callable[..., None]
+    """Takes the values of an answer, and data."""
+
+
+def main() -> None:
+    """Answer one question."""
+    folder = create_private_dir(Path(os.path.realpath(os.path.expanduser(sys.argv[1]))))
+    paths = [os.path.expanduser(each) for each in sys.argv[2:]]
+    os.environ["PATH"] = os.pathsep.join([*paths, os.environ.get("PATH", os.defpath)])
+    os.environ[HOME_VARIABLE] = str(folder / "state")
+    # Whatever else writes to stdout must not come between two halves of an answer.
+    pipe = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    stdin = sys.stdin.buffer
+    values: dict[str, Any] = json.loads(stdin.readline(LARGEST_QUESTION) or b"{}")
+    word = str(values.get("word"))
+
+    def answer(data: bytes = b"", **said: Any) -> None:
+        write_frame(pipe, word, said, data)
+
+    place = folder / f".received-{os.getpid()}"
+    try:
+        _receive(stdin, int(values.get("data") or 0), place)
+        _answer(Asked(folder, values, place, stdin, answer))
+    except BrokenPipeError:  # who asked is gone
+        sys.exit(1)
+    except (MissionError, OSError, ValueError, KeyError) as error:
+        with contextlib.suppress(BrokenPipeError):
+            answer(error=_facts(error))
+        sys.exit(1)
+    finally:
+        place.unlink(missing_ok=True)
+
+
+def _receive(stream: IO[bytes], size: int, place: Path) -> None:
+    with open(place, "wb") as file:
+        while size:
+            block = stream.read(min(size, BLOCK_BYTES))
+            if not block:
+                raise FailedError("what was sent did not arrive as a whole")
+            file.write(block)
+            size -= len(block)
+
+
+def _answer(asked: Asked) -> None:
+    from mosaic.there import about, receive, work  # start-up: an answer needs one of them
+
+    answers: dict[str, Callable[[Asked], None]] = {
+        "about": about.tell_about,
+        "known": receive.tell_known,
+        "prepare": receive.prepare,
+        "go": work.go,
+        "follow": work.follow,
+        "stop": work.stop,
+        "drop": receive.drop,
+    }
+    op = str(asked.values.get("op"))
+    if op not in answers:
+        raise FailedError(f"`{op}` is not asked of this version", hint="install the same version")
+    answers[op](asked)
+
+
+def _facts(error: Exception) -> dict[str, Any]:
+    return {
+        "code": getattr(error, "code", None),
+        "message": getattr(error, "message", None) or f"{type(error).__name__}: {error}",
+        "detail": getattr(error, "detail", None),
+        "hint": getattr(error, "hint", None),
+        "program": error.program if isinstance(error, ProgramNotFoundError) else None,
+    }

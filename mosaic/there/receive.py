@@ -1,0 +1,260 @@
+"""Taking in an attempt: its commits, and a copy of the project as it stands there.
+
+Nothing is run yet. Sent a second time, what was taken in whole is left as it is.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+from mosaic.codec import JsonForm, dump_json, dump_record, load_record
+from mosaic.errors import FailedError, HeldError
+from mosaic.git.claims import Claim, find_claim, release_claim
+from mosaic.git.git import run_git
+from mosaic.git.objects import share_objects
+from mosaic.git.packs import take_pack
+from mosaic.machine.disk import create_private_dir, find_bytes, write_private
+from mosaic.machine.lock import hold_folder, is_folder_held
+from mosaic.machine.paths import confined, safe_segment
+from mosaic.machine.removing import remove_folder
+from mosaic.records import dataclass, replace
+from mosaic.runs.folders import run_of
+from mosaic.store.consent import allow, commands_of
+from mosaic.store.mission_file import load_mission
+from mosaic.store.state import ensure_state_dir
+from mosaic.workspaces.furnish import run_setup
+from mosaic.workspaces.provision import WorkspaceRequest, provision
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mosaic.model import ObjectId, Text
+    from mosaic.runs.record import Run
+    from mosaic.store.layout import Layout
+    from mosaic.there import Asked
+
+TURN_SECONDS = 600.0
+"""How long to wait for another attempt that is just taken in."""
+RUN_REFS = "refs/mosaic/runs"
+MOST_KNOWN = 500
+FILES, RUNS = "files/", "runs/"
+"""Folders in what is sent: the mission's files by the repository, and records of earlier runs."""
+PACK = "pack"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """work.json: one attempt at a task, on this machine."""
+
+    json_form = JsonForm(version=1)
+    mission: str
+    task_id: str
+    run_id: str
+    session_id: str
+    token: str
+    branch: Text
+    mission_file: Text
+    """Relative to the copy of the project's repository."""
+    head: ObjectId
+    """What is checked out where the mission is."""
+    work: ObjectId
+    """Where the work begins."""
+    is_ready: bool = False
+    went: bool = False
+    """Whether it was told to begin."""
+
+
+def place_of(asked: Asked) -> Path:
+    """Return the folder of the attempt that is asked about."""
+    mission, run = (safe_segment(str(asked.values[key])) for key in ("mission", "run"))
+    return asked.folder / "missions" / mission / "runs" / run
+
+
+def find_attempt(place: Path) -> Attempt | None:
+    """Return what is noted of an attempt; None where there is nothing."""
+    data = find_bytes(place / "work.json")
+    return None if data is None else load_record(Attempt, data, place / "work.json")
+
+
+def get_attempt(asked: Asked) -> Attempt:
+    """Return the attempt that is asked about; HeldError where another token has its place."""
+    attempt = find_attempt(place_of(asked))
+    if attempt is None:
+        raise FailedError("this attempt was never sent here, or was removed")
+    if attempt.token != asked.values.get("token"):
+        raise HeldError("another attempt has this place", detail=f"its token: `{attempt.token}`")
+    return attempt
+
+
+def write_attempt(place: Path, attempt: Attempt, **changes: Any) -> Attempt:
+    """Write what is known of an attempt, with changes, and return it."""
+    attempt = replace(attempt, **changes)
+    write_private(place / "work.json", dump_json(dump_record(attempt)), root=place)
+    return attempt
+
+
+def home_of(place: Path) -> Path:
+    """Return an attempt's own copy of the repository."""
+    return place / "home"
+
+
+def layout_at(place: Path, attempt: Attempt) -> Layout:
+    """Return where the files of the mission are in an attempt's copy."""
+    return load_mission(home_of(place) / attempt.mission_file).layout
+
+
+def run_at(place: Path, attempt: Attempt) -> Run:
+    """Return the record of an attempt."""
+    return run_of(layout_at(place, attempt).runs_dir, attempt.task_id, attempt.run_id)
+
+
+def repo_of(place: Path) -> Path:
+    """Return the repository that attempts of one mission share on this machine."""
+    return place.parent.parent / "repo.git"
+
+
+def claim_of(place: Path, attempt: Attempt) -> Claim:
+    """Return the claim of an attempt; HeldError where it has lost it."""
+    claim = find_claim(home_of(place), str(repo_of(place)), attempt.task_id)
+    if claim is None or claim.token != attempt.token:
+        by = claim.by if claim else "nobody"
+        raise HeldError(f"`{attempt.task_id}` is another attempt's by now", detail=f"now: {by}")
+    return claim
+
+
+def tell_known(asked: Asked) -> None:
+    """Answer with the commits that need not be sent."""
+    repo = repo_of(place_of(asked))
+    known: list[str] = []
+    if (repo / "HEAD").exists():
+        command = ["for-each-ref", "--sort=-creatordate", f"--count={MOST_KNOWN}"]
+        command += ["--format=%(objectname)", RUN_REFS]
+        known = run_git(command, repo).text.split()
+    asked.answer(known=list(dict.fromkeys(known)))
+
+
+def prepare(asked: Asked) -> None:
+    """Take an attempt in, and answer when it could begin."""
+    place = create_private_dir(place_of(asked))
+    mission_dir, repo = place.parent.parent, repo_of(place)
+    with hold_folder(place, wait_seconds=TURN_SECONDS):
+        known = find_attempt(place)
+        if known is not None:
+            known = get_attempt(asked)
+        if known is None or not known.is_ready:
+            received = create_private_dir(place / "received")
+            with tarfile.open(asked.data) as archive:
+                archive.extractall(received, filter="data")
+            with hold_folder(mission_dir, wait_seconds=TURN_SECONDS):
+                _take_commits(asked, repo, received)
+            _take_in(asked, place, repo, received)
+            remove_folder(place, received)
+    asked.answer(ready=True)
+
+
+def _take_commits(asked: Asked, repo: Path, received: Path) -> None:
+    """Put what was sent into the repository that attempts share."""
+    if not (repo / "HEAD").exists():
+        run_git(["init", "--quiet", "--bare", "--template=", str(repo)], repo.parent)
+    for pack in sorted((received / PACK).glob("*.pack")):
+        take_pack(repo, pack)
+    for name, commit in dict(asked.values["commits"]).items():
+        ref = f"{RUN_REFS}/{asked.values['run']}/{name}"
+        run_git(["update-ref", ref, str(commit)], repo)
+
+
+def _take_in(asked: Asked, place: Path, repo: Path, received: Path) -> None:
+    values = asked.values
+    commits: dict[str, str] = dict(values["commits"])
+    if home_of(place).exists():
+        remove_folder(place, home_of(place))  # of a try that was cut off
+    attempt = Attempt(
+        head=commits["head"],
+        work=commits["work"],
+        run_id=str(values["run"]),
+        task_id=str(values["task"]),
+        session_id=str(values["session"]),
+        mission=str(values["mission"]),
+        token=str(values["token"]),
+        branch=str(values["branch"]),
+        mission_file=str(values["mission_file"]),
+    )
+    write_attempt(place, attempt)
+    _make_home(asked, place, repo, attempt)
+    layout = _furnish(place, attempt, received)
+    document = load_mission(layout.mission_file)
+    # Who sends it has allowed them, or could not have sent it.
+    allow(document, commands_of(document.mission), settles=True)
+    request = WorkspaceRequest(name=attempt.task_id, owner=attempt.task_id, branch=attempt.branch)
+    settings = document.mission.worktrees
+    workspace = provision(layout, request, settings)
+    if tree := commits.get("tree"):
+        run_git(["read-tree", "--reset", "-u", tree], workspace.path)
+        run_git(["reset", "--quiet"], workspace.path)
+    run_setup(workspace, replace(settings, setup=tuple(values.get("setup") or ())))
+    write_attempt(place, attempt, is_ready=True)
+
+
+def _make_home(asked: Asked, place: Path, repo: Path, attempt: Attempt) -> None:
+    """Check out a copy of the repository, with the branch that is worked on."""
+    home = create_private_dir(home_of(place))
+    run_git(["init", "--quiet", str(home)], place)
+    share_objects(repo / "objects", home / ".git" / "objects")
+    for key, value in dict(asked.values.get("user") or {}).items():
+        run_git(["config", f"user.{key}", str(value)], home)
+    run_git(["checkout", "--quiet", "--detach", attempt.head], home, timeout_seconds=TURN_SECONDS)
+    run_git(["branch", "--quiet", attempt.branch, attempt.work], home)
+
+
+def _furnish(place: Path, attempt: Attempt, received: Path) -> Layout:
+    """Lay the mission's files over the copy as they stood, and the records of earlier runs."""
+    home = home_of(place)
+    for path in sorted((received / FILES).rglob("*")):
+        if path.is_file():
+            target = home / path.relative_to(received / FILES)
+            confined(home, target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+    layout = load_mission(home / attempt.mission_file).layout
+    ensure_state_dir(layout, is_made_here=True)
+    layout = load_mission(layout.mission_file).layout
+    folder = create_private_dir(layout.runs_dir) / safe_segment(attempt.task_id)
+    if (received / RUNS).is_dir():
+        create_private_dir(folder)
+        for run in sorted((received / RUNS).iterdir()):
+            run.replace(folder / run.name)
+    return layout
+
+
+def drop(asked: Asked) -> None:
+    """Remove an attempt that is over and was brought home, or never began; free its task."""
+    place = place_of(asked)
+    mission_dir = place.parent.parent
+    if find_attempt(place) is None:
+        asked.answer(dropped=False)
+        return
+    # Both: nobody may begin it, and nobody may take in another, in between.
+    with (
+        hold_folder(place, wait_seconds=TURN_SECONDS),
+        hold_folder(mission_dir, wait_seconds=TURN_SECONDS),
+    ):
+        attempt = get_attempt(asked)
+        is_at_work = attempt.went and is_folder_held(run_at(place, attempt).dir)
+        if is_at_work or (attempt.went and not asked.values.get("brought_home")):
+            asked.answer(dropped=False, went=True)
+            return
+        _forget(place, attempt)
+    asked.answer(dropped=True)
+
+
+def _forget(place: Path, attempt: Attempt) -> None:
+    repo = repo_of(place)
+    claim = find_claim(repo, str(repo), attempt.task_id)
+    if claim is not None and claim.token == attempt.token:
+        release_claim(repo, str(repo), claim)
+    command = ["for-each-ref", "--format=%(refname)", f"{RUN_REFS}/{attempt.run_id}/"]
+    for name in run_git(command, repo).text.split():
+        if not name.endswith(("/branch", "/head")):  # by these the next one is sent in parts
+            run_git(["update-ref", "-d", name], repo)
+    remove_folder(place.parent, place)
