@@ -47,13 +47,13 @@ CALM_TOOLS = {
 """Tools that change no file of the project."""
 GEMINI_CAUSES = (
     (r"FatalTurnLimitedError|max session turns", EndCause.LIMIT),
-    (r"limit: 0\b|G1_CREDITS|billing", EndCause.QUOTA),
+    (r"limit: 0\b|G1_CREDITS", EndCause.QUOTA),
     (r"daily quota|exhausted your capacity", EndCause.PLAN_LIMIT),
     (r"is not found for API version|\"code\":404\b", EndCause.MODEL),
     (r"token count.{0,60} exceeds|too long|/compress|\"code\":413\b", EndCause.CONTEXT_FULL),
     (r"response was blocked due to", EndCause.REFUSAL),
     (r"\"code\":40[13]\b|API key|API_KEY|Auth method", EndCause.AUTH),
-    (r"\"code\":429\b|request a quota increase|retry after", EndCause.RATE_LIMIT),
+    (r"\"code\":429\b|request a quota increase|current quota", EndCause.RATE_LIMIT),
     (r"\"code\":5\d\d\b|overloaded|empty response", EndCause.OVERLOADED),
     (r"\"code\":408\b|fetch failed|ECONN|ETIMEDOUT|terminated|finish reason", EndCause.CONNECTION),
 )

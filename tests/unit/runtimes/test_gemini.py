@@ -97,6 +97,15 @@ def test_the_reason_is_told_and_not_the_help_text() -> None:
         assert words in str(reader.judge(end).message)
 
 
+def test_a_limit_by_the_minute_passes_though_its_words_name_billing() -> None:
+    said = "You exceeded your current quota, please check your plan and billing details."
+    for words, cause in ((said, EndCause.RATE_LIMIT), (f"{said} limit: 0", EndCause.QUOTA)):
+        reader = GeminiReader()
+        event = {"type": "result", "status": "error", "error": {"message": words}}
+        reader.feed(json.dumps(event).encode())
+        assert reader.judge(ProcessEnd(exit_code=173)).cause is cause
+
+
 def test_an_exit_code_of_0_without_a_result_is_no_success() -> None:
     for case in ("SIGINT", "SIGTERM"):
         reader, _, end = replay(case)
