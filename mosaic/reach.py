@@ -213,3 +213,4 @@ class Listener:
         """Have what is kept there removed; what cannot be is counted by `mission hosts check`."""
         with contextlib.suppress(MissionError):
             call(self._host(), "drop", {**self._where(), "brought_home": True})
+            write_sent(self._run, self._sent, is_removed=True)

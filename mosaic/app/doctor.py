@@ -240,6 +240,19 @@ def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
         "`mission clean --older-than 30d` removes old ones",
     )
     yield from _parallel_items(snapshot)
+    yield from _host_items(layout)
+
+
+def _host_items(layout: Layout) -> Iterator[Item]:
+    """Look what is on other machines, by what is on record here: none is called."""
+    from mosaic.remote.sent import list_sent  # few missions have any
+
+    sent = [each for _, each in list_sent(layout.runs_dir)]
+    for host in sorted({each.host for each in sent}):
+        left = sum(each.is_left for each in sent if each.host == host)
+        words = f"{counted(left, 'attempt')} still kept there" if left else "nothing is left there"
+        hint = f"`mission hosts clean {host}` removes what is over"
+        yield Item(f"on {host}", State.MISSING if left else State.OK, words, hint)
 
 
 def _locks(snapshot: Snapshot) -> Item:

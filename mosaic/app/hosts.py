@@ -21,6 +21,7 @@ from mosaic.plan.sizes import format_size
 from mosaic.records import NamedTuple
 from mosaic.remote.hosts import get_host, known_hosts
 from mosaic.remote.link import CHOOSE, HOME, call, ssh_command
+from mosaic.remote.sent import list_sent, write_sent
 from mosaic.remote.wheel import make_wheel
 from mosaic.store.consent import require_consent
 from mosaic.store.mission_file import look_at_mission
@@ -64,6 +65,15 @@ class ListedHost(NamedTuple):
         """Return it flat."""
         names = self.spec.__dataclass_fields__
         return {**{name: getattr(self.spec, name) for name in names}, "source": self.source}
+
+
+class CleanedAttempt(NamedTuple):
+    """An attempt whose copy on another machine was to go."""
+
+    host: str
+    run_id: str
+    kept_because: str
+    """Empty: it is gone."""
 
 
 def list_hosts(named: Path | None) -> list[ListedHost]:
@@ -231,3 +241,30 @@ def install_on(spec: HostSpec, wheel: Path | None) -> None:
         place = wheel or make_wheel(Path(folder))
         with open(place, "rb") as file:
             _run_there(spec, INSTALL, [place.name], file)
+
+
+def clean_hosts(named: Path | None, name: str | None) -> list[CleanedAttempt]:
+    """Remove what other machines still keep of attempts that are over here.
+
+    An agent that was given up and still works is ended first.
+    """
+    mission_file = locate_mission(named)
+    document = look_at_mission(mission_file)
+    hosts = {spec.name: spec for spec in hosts_to_check(named, name)}
+    cleaned = []
+    for run, sent in list_sent(document.layout.runs_dir):
+        spec = hosts.get(sent.host)
+        if spec is None or not sent.is_left:
+            continue
+        where = {"mission": sent.mission, "run": run.id, "token": sent.token}
+        try:
+            if sent.is_forgotten:
+                call(spec, "stop", where)
+            said = call(spec, "drop", {**where, "brought_home": True}).values
+            why = "its agent would not end" if said.get("went") else ""
+        except MissionError as error:
+            why = error.summary
+        if not why:
+            write_sent(run, sent, is_removed=True)
+        cleaned.append(CleanedAttempt(spec.name, run.id, why))
+    return cleaned

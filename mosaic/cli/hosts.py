@@ -1,12 +1,13 @@
 """`mission hosts`: other machines, added, looked at, listed."""
 
 from pathlib import Path
+from typing import Annotated
 
 from typer import Argument, Option, Typer
 
 from mosaic.app import hosts as app
 from mosaic.app.doctor import State
-from mosaic.cli.options import Json, MissionPath
+from mosaic.cli.options import Json, MissionPath, complete_host
 from mosaic.cli.output import answer, clean, paint
 from mosaic.cli.table import WHOLE, Column, table
 
@@ -15,7 +16,11 @@ EXAMPLES = (
     ("mission hosts check box", "what is there, what is missing, and what to do about it"),
     ("mission hosts check box --install", "put this version of `mission` into its folder there"),
     ("mission hosts list", "all of them, and who says so"),
+    ("mission hosts clean", "remove what is left there of sessions that were given up"),
 )
+MaybeHost = Annotated[
+    str | None, Argument(metavar="[NAME]", autocompletion=complete_host, help="Only this one.")
+]
 hosts_app = Typer(no_args_is_help=True, help="Other machines that tasks are handed to, over SSH.")
 COLUMNS = (
     Column("host"), Column("address"), Column("folder"), Column("at once", is_number=True),
@@ -96,7 +101,7 @@ def add_command(
 
 @hosts_app.command("check")
 def check_command(
-    name: str | None = Argument(None, metavar="[NAME]", help="Only this one."),
+    name: MaybeHost = None,
     install: bool = Option(
         False, "--install", help="First put this version of `mission` into its folder there."
     ),
@@ -125,5 +130,27 @@ def check_command(
         table(rows, FOUND) or [paint("no hosts", "dim")],
         ok=ok,
         then=["mission next --on NAME"] if ok else ["mission hosts check --install"],
+        as_json=as_json,
+    )
+
+
+@hosts_app.command("clean")
+def clean_command(
+    name: MaybeHost = None,
+    as_json: Json = False,
+    mission: MissionPath = None,
+) -> int:
+    """Remove what machines still keep of sessions that are over here, or were given up."""
+    found = app.clean_hosts(mission, name)
+    lines = [
+        f"{clean(host)}: {run_id} {f'stays: {clean(why)}' if why else 'is removed'}"
+        for host, run_id, why in found
+    ]
+    return answer(
+        "hosts.cleaned",
+        {"attempts": found},
+        lines or [paint("nothing is left there", "dim")],
+        ok=not any(each.kept_because for each in found),
+        then=["mission hosts check"],
         as_json=as_json,
     )

@@ -15,6 +15,7 @@ from mosaic.cli.options import (
     Detach,
     ExecutorName,
     Headless,
+    Hosts,
     Json,
     MilestoneId,
     MissionPath,
@@ -67,9 +68,7 @@ def next_command(
     timeout: Timeout = None,
     force: bool = Option(False, "--force", help="Also a task that waits for others."),
     worktree: bool = Option(False, "--worktree", "-w", help="In a git worktree of its own."),
-    hosts: list[str] | None = Option(
-        None, "--on", metavar="HOST", help="On another machine, or the freest of several."
-    ),
+    hosts: Hosts = None,
     with_changes: WithChanges = False,
     loop: bool = Option(
         False, "--loop", help="Go on with the next task until something says stop."

@@ -19,6 +19,8 @@ from mosaic.text.fields import FIELDS, Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from mosaic.settings import HostSpec
+
 STDIN = "-"
 """What stands for stdin where a file or text is asked for."""
 LARGEST_INPUT = 64 << 20
@@ -64,6 +66,12 @@ def _runtimes() -> list[str]:
     return known_runtimes(_mission().runtimes)
 
 
+def _hosts() -> Iterable[HostSpec]:
+    from mosaic.remote.hosts import known_hosts  # start-up: only completion needs it
+
+    return known_hosts(_mission()).values()
+
+
 def _sources() -> Iterable[str]:
     from mosaic.sources import known_sources  # start-up
 
@@ -89,6 +97,7 @@ complete_status = _completer(
     lambda: _names(status for status in Status if status is not Status.UNKNOWN)
 )
 complete_format = _completer(lambda: _names(("text", "lines", "github", "sarif")))
+complete_host = _completer(lambda: ((each.name, each.address) for each in _hosts()))
 complete_executor = _completer(lambda: _names(known_executors()))
 complete_runtime = _completer(lambda: _names(_runtimes()))
 complete_milestone = _completer(lambda: ((each.id, each.name) for each in _mission().milestones))
@@ -192,6 +201,15 @@ Headless = Annotated[
     Option("--headless", help="Capture the agent's output instead of giving it the terminal."),
 ]
 Detach = Annotated[bool, Option("--detach", "-d", help="Run in the background and return at once.")]
+Hosts = Annotated[
+    list[str] | None,
+    Option(
+        "--on",
+        metavar="HOST",
+        autocompletion=complete_host,
+        help="On another machine, or the freest of several.",
+    ),
+]
 Timeout = Annotated[str | None, Option("--timeout", metavar="45m", help="Stop it after that.")]
 PrintOnly = Annotated[
     bool, Option("--print", help="Print the prompt, write the capsule, change nothing.")

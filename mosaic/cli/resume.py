@@ -34,6 +34,7 @@ def resume_command(
     headless: options.Headless = False,
     detach: options.Detach = False,
     executor: options.ExecutorName = None,
+    hosts: options.Hosts = None,
     timeout: options.Timeout = None,
     as_json: Json = False,
     mission: MissionPath = None,
@@ -47,6 +48,7 @@ def resume_command(
         mode=launch_mode(headless=headless or as_json or place == "process"),
         timeout_seconds=seconds_of(timeout),
         resuming=True,
+        hosts=tuple(hosts or ()),
         fresh=fresh,
         from_checkpoint=from_checkpoint,
     )

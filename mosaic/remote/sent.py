@@ -19,13 +19,12 @@ from mosaic.errors import MissionError
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.model import FreeJson, ObjectId, Text  # noqa: TC001 - as above
 from mosaic.records import dataclass, field, replace
-from mosaic.runs.record import read_part
+from mosaic.runs.record import Run, read_part
 from mosaic.store.layout import HOST_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from mosaic.runs.record import Run
+    from pathlib import Path
 
 LINK_FILE, STOP_FILE = "link.json", "host.stop"
 OF_HERE = (HOST_FILE, LINK_FILE, STOP_FILE, "meta.json", "rules.json", "state.json")
@@ -58,6 +57,13 @@ class Sent:
     """Whether that is recorded here."""
     is_forgotten: bool = False
     """Whether a person has given it up: what it still brings is not taken."""
+    is_removed: bool = False
+    """Whether what was kept of it there is gone."""
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it is over here, and something of it is still kept there."""
+        return self.went and (self.is_home or self.is_forgotten) and not self.is_removed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,3 +115,14 @@ def wish_stop(run: Run, *, now: bool) -> None:
 def find_stop(run: Run) -> str:
     """Return what a person wishes: `stop`, `now`, or nothing."""
     return (find_bytes(run.dir / STOP_FILE) or b"").decode("utf-8", "replace").strip()
+
+
+def list_sent(runs_dir: Path) -> list[tuple[Run, Sent]]:
+    """Return all runs that were sent to other machines; what cannot be read is left out."""
+    found = []
+    for path in sorted(runs_dir.glob(f"*/*/{HOST_FILE}")):
+        with contextlib.suppress(MissionError):
+            run = Run(dir=path.parent)
+            if sent := find_sent(run):
+                found.append((run, sent))
+    return found

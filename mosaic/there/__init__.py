@@ -94,6 +94,7 @@ def _answer(asked: Asked) -> None:
         "prepare": receive.prepare,
         "go": work.go,
         "follow": work.follow,
+        "stop": work.stop,
         "drop": receive.drop,
     }
     op = str(asked.values.get("op"))

@@ -15,7 +15,7 @@ from mosaic.git.git import run_git
 from mosaic.git.objects import share_objects
 from mosaic.git.packs import take_pack
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
-from mosaic.machine.lock import hold_folder
+from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.paths import confined, safe_segment
 from mosaic.machine.removing import remove_folder
 from mosaic.records import dataclass, replace
@@ -240,7 +240,8 @@ def drop(asked: Asked) -> None:
         hold_folder(mission_dir, wait_seconds=TURN_SECONDS),
     ):
         attempt = get_attempt(asked)
-        if attempt.went and not asked.values.get("brought_home"):
+        is_at_work = attempt.went and is_folder_held(run_at(place, attempt).dir)
+        if is_at_work or (attempt.went and not asked.values.get("brought_home")):
             asked.answer(dropped=False, went=True)
             return
         _forget(place, attempt)

@@ -30,7 +30,6 @@ from mosaic.machine.removing import remove_folder
 from mosaic.records import NamedTuple
 from mosaic.remote.record import MIRRORED, commit_record
 from mosaic.runs.checkpoint import last_seq
-from mosaic.runs.folders import run_of
 from mosaic.sessions.choice import Given, HandOffRequest
 from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.liveness import find_locks
@@ -46,6 +45,7 @@ from mosaic.there.receive import (
     layout_at,
     place_of,
     repo_of,
+    run_at,
     write_attempt,
 )
 from mosaic.workspaces.record import find_workspace
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from mosaic.there import Asked
 
 POLL_SECONDS = 0.25
+STOP_SECONDS = 60.0
 BEAT_SECONDS = 3.0
 """How often the other side hears that the link holds, where nothing else is new."""
 MOST_AT_ONCE_BYTES = 4 << 20
@@ -80,7 +81,7 @@ def go(asked: Asked) -> None:
             except MissionError:
                 write_attempt(place, attempt)
                 raise
-    state = _run(layout_at(place, attempt), attempt).find_state()
+    state = run_at(place, attempt).find_state()
     agent = dump_record(state.agent) if state and state.agent else None
     asked.answer(agent=agent, host=host_name(), boot=boot_id())
 
@@ -114,10 +115,6 @@ def _hand_off(asked: Asked, place: Path, attempt: Attempt) -> None:
     hand_off(mission_file, request, get_executor("process", mission_file))
 
 
-def _run(layout: Layout, attempt: Attempt) -> Run:
-    return run_of(layout.runs_dir, attempt.task_id, attempt.run_id)
-
-
 def follow(asked: Asked) -> None:
     """Tell what comes of an attempt until it is over and was told, or nobody listens."""
     place = place_of(asked)
@@ -129,12 +126,24 @@ def follow(asked: Asked) -> None:
     _Follower(asked, place, attempt).run()
 
 
+def stop(asked: Asked) -> None:
+    """End the work at once, for who has given it up, and say whether it is over."""
+    place = place_of(asked)
+    attempt = get_attempt(asked)
+    run = run_at(place, attempt)
+    executor_of(run).stop(now=True)
+    until = time.monotonic() + STOP_SECONDS
+    while is_folder_held(run.dir) and time.monotonic() < until:
+        time.sleep(POLL_SECONDS)
+    asked.answer(over=not is_folder_held(run.dir))
+
+
 def _listen(asked: Asked, place: Path, attempt: Attempt) -> None:
     """Stop the work when that is asked, and end this process when nobody asks any more."""
     while line := asked.lines.readline():
         with contextlib.suppress(ValueError, MissionError, OSError):
             said = json.loads(line)
-            run = _run(layout_at(place, attempt), attempt)
+            run = run_at(place, attempt)
             executor_of(run).stop(now=bool(said.get("now")))
     os._exit(0)  # the main thread may wait in a write that nobody reads
 
@@ -147,7 +156,7 @@ class _Follower:
         self._place = place
         self._attempt = attempt
         self._layout = layout_at(place, attempt)
-        self._run = _run(self._layout, attempt)
+        self._run = run_at(place, attempt)
         self._offsets = {name: int(size) for name, size in dict(asked.values["sizes"]).items()}
         self._has = [*map(str, asked.values.get("has") or ())]
         self._seq = int(asked.values.get("seq") or 0)

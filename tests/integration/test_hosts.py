@@ -183,6 +183,26 @@ def test_the_link_may_go_and_come_back(away: MissionRepo, box: Machine) -> None:
     assert begun(away) == 1
 
 
+def test_a_machine_that_breaks_down_says_so_when_it_is_back(
+    away: MissionRepo, box: Machine
+) -> None:
+    """All processes there are gone, and its boot is another: as here, the run is judged by that."""
+    hand_off(away, 'echo $$ >"$HOME/agent"; echo half >half.txt; ' + waiting(away))
+    wait_for_agent(away)
+    box.go_down()
+    (lock,) = box.works.glob("missions/*/runs/*/home/coordination/.state/sessions/*.lock")
+    facts = json.loads(lock.read_text())
+    os.kill(facts["supervisor_pid"], signal.SIGKILL)
+    os.killpg(int((box.home / "agent").read_text()), signal.SIGKILL)
+    lock.write_text(json.dumps({**facts, "boot_id": "another"}))
+    box.start()
+    wait_for_end(away)
+    assert away.session()["endedReason"] == "crashed"
+    assert (away.state / "worktrees" / "T-001" / "half.txt").read_text() == "half\n"
+    assert away.task_status("T-001") == "in-progress"
+    assert begun(away) == 1
+
+
 def test_a_stop_takes_effect_when_the_machine_is_back(away: MissionRepo, box: Machine) -> None:
     hand_off(away, waiting(away))
     wait_for_agent(away)
@@ -210,7 +230,12 @@ def test_a_session_that_is_given_up_brings_nothing_more(away: MissionRepo, box: 
     box.start()
     hand_off(away, "echo second >second.txt; ")
     wait_for_end(away)
-    (away.path.parent / "go").write_text("")
+    one = "1 attempt still kept there"
+    wait_for(lambda: one in away.run("doctor").stdout, "only the first to be kept there")
+    assert len(box.attempts()) == 1
+    assert away.run("hosts", "clean").exit_code == 0
+    assert is_empty(box)
+    assert "nothing is left there" in away.run("doctor").stdout
     first, second = away.mission()["sessions"]
     assert (first["endedReason"], second["endedReason"]) == ("crashed", "completed")
     assert (away.state / "worktrees" / "T-001" / "second.txt").exists()

@@ -199,6 +199,7 @@ def test_every_face_says_the_same_of_every_task(
     chosen = ask(repo, "next", "--explain")
     page = show_board(repo.path / "coordination" / "mission.json")
     report = make_report(repo.path / "coordination" / "mission.json", most_handoffs=0)
+    assert ask(repo, "report")["tasks"] == listed["tasks"]
 
     known = facts(listed["tasks"])
     for task in known.values():
@@ -261,11 +262,19 @@ def test_every_face_says_the_same_of_every_task(
     assert waits[Wait.QUESTION] == [name for name, asks in blocked.items() if asks]
     assert waits[Wait.BLOCKED] == [name for name, asks in blocked.items() if not asks]
     assert waits[Wait.REVIEW] == status["in_review"]
+    for reason, told in (("IN_REVIEW", status["in_review"]), ("BLOCKED", blocked)):
+        said = {name for name, task in known.items() if task["reason"] == reason}
+        others = ("BROKEN", "LIVE_SESSION")
+        assert said == {name for name in told if known[name]["reason"] not in others}
     assert waits[Wait.MERGE] == to_merge
     assert waits[Wait.FAILED] == [each["id"] for each in status["waiting"]]
     broken = {name for name, task in known.items() if task["reason"] == "BROKEN"}
     assert broken <= {*waits[Wait.BROKEN]}
 
+    for name, task in known.items():
+        if task["reason"] != "BROKEN":
+            command = ask(repo, "show", name)["next_command"]
+            assert (command in (f"mission next {name}", f"mission resume {name}")) is task["ready"]
     agree_in_words(repo, report, status, known)
     agree_in_browser(repo, page, known)
     agree_in_terminal(page, known)
@@ -282,8 +291,12 @@ def agree_in_words(
     html = render_report_page(report)
     rows = call(repo.path, "list", "--all").stdout.splitlines()
     explained = call(repo.path, "next", "--explain").stdout
+    first = status["next_task"] and status["next_task"]["id"]
+    assert (f"next  {first}" in explained) is bool(first)
+    assert {row.split()[0] for row in rows if row.startswith("T-")} == known.keys()
     for name, task in known.items():
         row = next(row for row in rows if row.startswith(f"{name} "))
+        assert ("  ready" in row) is task["ready"]
         word = "?who knows" if task["status"] == "unknown" else task["status"]
         assert word in row or task["status"] == "unknown"
         told = re.search(rf'<tr class="[a-z-]+"(?: id="t\d+")?><td[^>]*>{name}</td>.*', html)
@@ -291,8 +304,11 @@ def agree_in_words(
         assert task["status"] == "unknown" or f">{task['status']}" in told[0]
         if task["criteria_total"]:
             assert f">{task['criteria_done']}/{task['criteria_total']}<" in told[0]
+        is_explained = f"{name}  {task['reason_detail']}" in explained
         if task["status"] not in ("done", "cancelled"):
-            assert task["reason_detail"] in explained
+            assert is_explained
+        elif task["reason"] in ("DONE", "CANCELLED"):
+            assert not is_explained
 
 
 def agree_in_browser(repo: MissionRepo, page: BoardPage, known: dict[str, dict[str, Any]]) -> None:

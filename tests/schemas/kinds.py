@@ -68,7 +68,7 @@ DOCUMENTS: Mapping[str, Document] = {
         {
             "folder": "Path",
             "finished": "bool",
-            "steps": [{"say": "str", "command": "str", "exit_code": "int"}],
+            "steps": [{"say": "str", "command": "list[str]", "exit_code": "int"}],
         },
         about="A mission that was played from plan to review",
     ),
@@ -79,6 +79,11 @@ DOCUMENTS: Mapping[str, Document] = {
         ("hosts check",),
         {"hosts": "dict[str, list[app.doctor.Item]]"},
         about="What other machines have of what is needed",
+    ),
+    "hosts.cleaned": Document(
+        ("hosts clean",),
+        {"attempts": "list[app.hosts.CleanedAttempt]"},
+        about="What was still kept on other machines",
     ),
     "hosts.list": Document(
         ("hosts list",), {"hosts": "list[app.hosts.ListedHost]"}, about="Other machines"
