@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 NAME = "mission"
 """What the server is called in a client."""
+HANDED_ON = ("MISSION_STATE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
+"""What says where a person's own files are; many clients start a server without it."""
 ADD_SECONDS = 60.0
 LONGEST_WORDS = 2000
 
@@ -32,14 +34,14 @@ class Client(NamedTuple):
     program: str = ""
     """Its command; empty where it has none that adds a server."""
     adds: tuple[str, ...] = ()
-    """What the command is called with to add one, before the server's own command."""
+    """What the command is called with to add one, before what is added."""
 
 
 CLIENTS = {
     "claude": Client(
-        "~/.claude.json", program="claude", adds=("mcp", "add", "--scope", "user", NAME, "--")
+        "~/.claude.json", program="claude", adds=("mcp", "add", "--scope", "user", NAME)
     ),
-    "codex": Client("~/.codex/config.toml", program="codex", adds=("mcp", "add", NAME, "--")),
+    "codex": Client("~/.codex/config.toml", program="codex", adds=("mcp", "add", NAME)),
     "cursor": Client("~/.cursor/mcp.json"),
     "vscode": Client(
         "mcp.json (the command `MCP: Open User Configuration`)",
@@ -62,8 +64,12 @@ def entry_of(name: str, command: Sequence[str]) -> str:
     """Return the entry of the server in the form of a client's own file."""
     client, (program, *arguments) = _client(name), command
     if name == "codex":  # JSON's texts and lists of texts are TOML's too
-        lines = (f"command = {_dump(program)}", f"args = {_dump(arguments)}")
-        return "\n".join((f"[mcp_servers.{NAME}]", *lines))
+        lines = [f"[mcp_servers.{NAME}]", f"command = {_dump(program)}"]
+        lines.append(f"args = {_dump(arguments)}")
+        if environ := _environ():
+            pairs = ", ".join(f"{key} = {_dump(value)}" for key, value in environ.items())
+            lines.append(f"env = {{ {pairs} }}")
+        return "\n".join(lines)
     return _dump({client.key: {NAME: _server(program, arguments)}}, indent=2)
 
 
@@ -88,7 +94,8 @@ def install_entry(name: str, command: Sequence[str]) -> str:
         )
     import subprocess  # start-up: the server itself needs none
 
-    words = [*command]
+    words = [f"--env={key}={value}" for key, value in _environ().items()]
+    words += ["--", *command]
     if name == "vscode":
         words = [_dump({"name": NAME, **_server(command[0], command[1:])})]
     try:
@@ -122,7 +129,13 @@ def _client(name: str) -> Client:
 
 
 def _server(program: str, arguments: Sequence[str]) -> dict[str, object]:
-    return {"type": "stdio", "command": program, "args": [*arguments]}
+    entry: dict[str, object] = {"type": "stdio", "command": program, "args": [*arguments]}
+    environ = _environ()
+    return {**entry, "env": environ} if environ else entry
+
+
+def _environ() -> dict[str, str]:
+    return {name: os.environ[name] for name in HANDED_ON if os.environ.get(name)}
 
 
 def _dump(value: object, indent: int | None = None) -> str:

@@ -29,6 +29,8 @@ class Reply:
     """The name of a tool to call: `Write`, `Bash` for claude, `exec_command` for codex,
     `write_file`, `run_shell_command` for gemini."""
     arguments: dict[str, Any] = field(default_factory=dict)
+    namespace: str = ""
+    """What a tool of a server belongs to, for codex; its name is within that."""
     plain: str = ""
     """What a tool of codex that takes plain text is called with: `apply_patch`."""
     status: int = 200
@@ -351,6 +353,7 @@ class _OpenAI:
             items.append({"type": "message", "id": f"msg_{self._id}", **message})
         if reply.tool:
             call: dict[str, Any] = {"type": "function_call", "name": reply.tool}
+            call |= {"namespace": reply.namespace} if reply.namespace else {}
             if reply.plain:
                 call |= {"type": "custom_tool_call", "input": reply.plain}
             else:

@@ -24,7 +24,8 @@ for call in sys.argv[1:]:
         main(call.split())
     except SystemExit as end:
         assert end.code == 0, call
-assert not [name for name in sys.modules if name.startswith(("mosaic.board.", "mosaic.web."))]
+faces = ("mosaic.board.", "mosaic.web.", "mosaic.mcp.")
+assert not [name for name in sys.modules if name.startswith(faces)]
 """
 
 

@@ -286,6 +286,7 @@ def clients(tmp_path: Path) -> Path:
 def test_an_entry_is_printed_for_each_client_or_added_by_its_own_command(
     repo: MissionRepo, clients: Path
 ) -> None:
+    repo.environ["XDG_STATE_HOME"] = str(clients.with_name("state"))
     found: dict[str, Any] = {}
     for name in ("claude", "cursor", "vscode"):
         found[name] = json.loads(repo.run("mcp", "--config", name).stdout)
@@ -297,9 +298,18 @@ def test_an_entry_is_printed_for_each_client_or_added_by_its_own_command(
     assert all([each["command"], *each["args"]] == command for each in entries)
     assert os.path.isabs(command[0])
     assert command[-1] == "mcp"
+    state = repo.environ["XDG_STATE_HOME"]
+    assert all(each["env"] == {"XDG_STATE_HOME": state} for each in entries)
 
     path = os.pathsep.join((str(clients), repo.environ["PATH"]))
-    start = ["--", *command, "--write", "--mission", str(repo.path)]
+    start = [
+        f"--env=XDG_STATE_HOME={state}",
+        "--",
+        *command,
+        "--write",
+        "--mission",
+        str(repo.path),
+    ]
     for name, adds in (
         ("claude", ["mcp", "add", "--scope", "user", "mission"]),
         ("codex", ["mcp", "add", "mission"]),
