@@ -68,7 +68,7 @@ DOCUMENTS: Mapping[str, Document] = {
         {
             "folder": "Path",
             "finished": "bool",
-            "steps": [{"say": "str", "command": "str", "exit_code": "int"}],
+            "steps": [{"say": "str", "command": "list[str]", "exit_code": "int"}],
         },
         about="A mission that was played from plan to review",
     ),
