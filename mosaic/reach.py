@@ -210,7 +210,9 @@ class Listener:
                 self._run.write_json(LINK_FILE, dump_record(new))
 
     def _say_home(self) -> None:
-        """Have what is kept there removed; what cannot be is counted by `mission hosts check`."""
+        """Have what is kept there removed, unless it has what could not be brought."""
+        if self._sent.end.get("left_out"):
+            return  # `mission hosts clean` removes it
         with contextlib.suppress(MissionError):
             call(self._host(), "drop", {**self._where(), "brought_home": True})
             write_sent(self._run, self._sent, is_removed=True)

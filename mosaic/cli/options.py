@@ -175,7 +175,7 @@ RuntimeName = Annotated[
         "-r",
         metavar="NAME",
         autocompletion=complete_runtime,
-        help="The agent to launch: `claude`, `codex` or one of mission.json.",
+        help="The agent to launch: `claude`, `codex`, `gemini` or one of mission.json.",
     ),
 ]
 MilestoneId = Annotated[

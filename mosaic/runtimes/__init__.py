@@ -23,6 +23,7 @@ BUILT_IN = {
     "claude": ("mosaic.runtimes.claude", "Claude"),
     "codex": ("mosaic.runtimes.codex", "Codex"),
     "gemini": ("mosaic.runtimes.gemini", "Gemini"),
+    "opencode": ("mosaic.runtimes.opencode", "Opencode"),
     "demo": ("mosaic.runtimes.command", "Demo"),
 }
 CUSTOM = ("mosaic.runtimes.command", "CommandRuntime")

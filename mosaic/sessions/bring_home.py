@@ -56,6 +56,10 @@ def bring_home(run: Run, sent: Sent) -> None:
     workspace = workspace_at(meta.cwd, document.layout)
     if workspace is not None and workspace.is_there:
         _bring_work(run, meta, sent, workspace)
+    if left_out := sent.end.get("left_out"):
+        words = f"left on `{sent.host}`, since only their owner may read them: {left_out}"
+        words += f"; `mission hosts clean {sent.host}` removes them there"
+        EventLog(run).append(EventType.WORKTREE_SETTLED, words, level="warn")
     doing = f"recording the end of {meta.session_id} on {sent.host}"
     with changing(mission_file, doing=doing, timeout_seconds=LOCK_SECONDS, fenced=False) as draft:
         if _find_lock(run, meta, draft.layout) is None:

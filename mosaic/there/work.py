@@ -26,7 +26,6 @@ from mosaic.git.snapshot import take_tree
 from mosaic.machine.disk import create_private_dir, find_text
 from mosaic.machine.identity import boot_id, host_name
 from mosaic.machine.lock import hold_folder, is_folder_held
-from mosaic.machine.removing import remove_folder
 from mosaic.records import NamedTuple
 from mosaic.remote.record import MIRRORED, commit_record
 from mosaic.runs.checkpoint import last_seq
@@ -34,6 +33,7 @@ from mosaic.sessions.choice import Given, HandOffRequest
 from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.liveness import find_locks
 from mosaic.sessions.session import hand_off
+from mosaic.sessions.stop import stop_session
 from mosaic.store.reading import read_mission
 from mosaic.there.receive import (
     RUN_REFS,
@@ -143,8 +143,10 @@ def _listen(asked: Asked, place: Path, attempt: Attempt) -> None:
     while line := asked.lines.readline():
         with contextlib.suppress(ValueError, MissionError, OSError):
             said = json.loads(line)
-            run = run_at(place, attempt)
-            executor_of(run).stop(now=bool(said.get("now")))
+            layout, now = layout_at(place, attempt), bool(said.get("now"))
+            if not executor_of(run_at(place, attempt)).stop(now=now):
+                # Its supervisor was killed, and the agent may be left.
+                stop_session(layout.mission_file, attempt.session_id, now=now)
     os._exit(0)  # the main thread may wait in a write that nobody reads
 
 
@@ -162,6 +164,7 @@ class _Follower:
         self._seq = int(asked.values.get("seq") or 0)
         self._state: dict[str, Any] = {}
         self._told_at = 0.0
+        self._left_out: tuple[str, ...] = ()
 
     def run(self) -> None:
         """Tell until the end is told."""
@@ -173,7 +176,7 @@ class _Follower:
             if ended is not None:
                 if ended["session"] is not None:
                     self._tell_published()
-                self._tell(ended=ended)
+                self._tell(ended={**ended, "left_out": self._left_out})
                 return
             if last_seq(self._run) > self._seq:
                 self._tell_published()
@@ -237,8 +240,8 @@ class _Follower:
         published = publish(self._place, self._attempt, self._layout, self._run, self._has)
         self._has = [*self._has, *published.commits.values()]
         self._seq = published.seq
-        self._tell(published.pack.read_bytes(), commits=published.commits, seq=published.seq)
-        remove_folder(self._place, published.pack.parent)
+        self._left_out = published.left_out
+        self._tell(published.data, commits=published.commits, seq=published.seq)
 
 
 class Published(NamedTuple):
@@ -246,8 +249,11 @@ class Published(NamedTuple):
 
     commits: dict[str, str]
     """By name: `branch`, `record`, and the checkpoints by their numbers."""
-    pack: Path
+    data: bytes
+    """The pack."""
     seq: int
+    left_out: tuple[str, ...] = ()
+    """Files of the work that no commit has: only their owner may read them."""
 
 
 def publish(place: Path, attempt: Attempt, layout: Layout, run: Run, has: list[str]) -> Published:
@@ -255,16 +261,34 @@ def publish(place: Path, attempt: Attempt, layout: Layout, run: Run, has: list[s
 
     The pack leaves out what `has` has. HeldError where the claim is lost: nothing is pushed.
     """
-    home, repo = home_of(place), repo_of(place)
-    seq = last_seq(run)
+    folder = create_private_dir(place / "sent")
+    with hold_folder(folder, wait_seconds=TURN_SECONDS):  # a listener that was cut off may linger
+        home, repo, seq = home_of(place), repo_of(place), last_seq(run)
+        commits, left_out = _commits_of(place, attempt, layout, run)
+        refs = [f"+{oid}:{RUN_REFS}/{run.id}/{name}" for name, oid in commits.items()]
+        push_claimed(home, str(repo), claim_of(place, attempt), refs)
+        pack = make_pack(home, commits.values(), [attempt.head, attempt.work, *has], folder)
+        data = pack.read_bytes()
+        for path in folder.glob(f"{pack.stem}.*"):
+            path.unlink()
+    return Published(commits, data, seq, left_out)
+
+
+def _commits_of(
+    place: Path, attempt: Attempt, layout: Layout, run: Run
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return by name what a run has made, as commits of its copy; and what no commit can have."""
+    home = home_of(place)
+    left_out: tuple[str, ...] = ()
     workspace = find_workspace(layout, attempt.task_id)
     commits: dict[str, str] = {}
     if workspace is not None and workspace.is_there:
         commits["branch"] = head_commit(workspace.path) or attempt.work
-    if workspace is not None and workspace.is_there and not is_folder_held(run.dir):
-        taken = take_tree(workspace.path, scratch=place, keep_private=False)
-        words = f"Work tree of run {run.id}"
-        commits[END_REF] = keep_tree(home, taken, ref=f"{run.id}/{END_REF}", message=words)
+        if not is_folder_held(run.dir):
+            top, words = workspace.path, f"Work tree of run {run.id}"
+            taken = take_tree(top, scratch=place, largest_bytes=None, keep_private=False)
+            commits[END_REF] = keep_tree(home, taken, ref=f"{run.id}/{END_REF}", message=words)
+            left_out = tuple(each.path for each in taken.left_out)
     shared = common_dir(home)
     if shared is not None and (shared / STORE).is_dir():
         bring_back(shared)
@@ -275,8 +299,4 @@ def publish(place: Path, attempt: Attempt, layout: Layout, run: Run, has: list[s
             commit, _, name = line.partition(" ")
             commits[name.removeprefix(prefix)] = commit
     commits["record"] = commit_record(home, run)
-    refs = [f"+{oid}:{RUN_REFS}/{run.id}/{name}" for name, oid in commits.items()]
-    push_claimed(home, str(repo), claim_of(place, attempt), refs)
-    folder = create_private_dir(place / "sent")
-    pack = make_pack(home, commits.values(), [attempt.head, attempt.work, *has], folder)
-    return Published(commits, pack, seq)
+    return commits, left_out

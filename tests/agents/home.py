@@ -27,6 +27,14 @@ def make_home(home: Path, url: str) -> dict[str, str]:
     gemini = home / ".gemini"
     gemini.mkdir()
     (gemini / "settings.json").write_text(json.dumps(GEMINI_SETTINGS))
+    opencode = home / "opencode.json"
+    provider = {
+        "npm": "@ai-sdk/anthropic",
+        "options": {"baseURL": f"{url}/v1", "apiKey": "dummy"},
+        "models": {"m": {"name": "m", "tool_call": True, "cost": {"input": 3, "output": 15}}},
+    }
+    own = {"model": "stand_in/m", "provider": {"stand_in": provider}, "autoupdate": False}
+    opencode.write_text(json.dumps(own))
     return {
         "HOME": str(home),
         "CLAUDE_CONFIG_DIR": str(home / "claude"),
@@ -38,6 +46,10 @@ def make_home(home: Path, url: str) -> dict[str, str]:
         "DISABLE_TELEMETRY": "1",
         "CODEX_HOME": str(codex),
         "STAND_IN_KEY": "dummy",
+        "OPENCODE_CONFIG": str(opencode),
+        "OPENCODE_DISABLE_AUTOUPDATE": "1",
+        "OPENCODE_DISABLE_MODELS_FETCH": "1",
+        "NPM_CONFIG_REGISTRY": url,  # it looks for a package of its own there
         "GEMINI_CLI_HOME": str(home),
         "GOOGLE_GEMINI_BASE_URL": url,
         "GEMINI_API_KEY": "dummy",

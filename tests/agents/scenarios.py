@@ -74,6 +74,7 @@ SHELL_TOOLS = {
     "claude": ("Bash", "command", {"description": "a command"}),
     "codex": ("exec_command", "cmd", {}),
     "gemini": ("run_shell_command", "command", {}),
+    "opencode": ("bash", "command", {"description": "a command"}),
 }
 """How each agent calls a shell: the tool, the argument that is the command, and the others."""
 NO_KEYS = {"ANTHROPIC_API_KEY": "", "STAND_IN_KEY": "", "GEMINI_API_KEY": ""}

@@ -18,7 +18,7 @@ from tests.support.machines import Machine, add_machine, link_of, machine
 from tests.support.mission import MissionRepo, wait_for
 from tests.support.shell_agent import let_agent_do
 
-ENV = ["PYTHON", "PYTHONPATH", "DOES"]
+ENV = ["PYTHON", "PYTHONPATH", "DOES", "NOFINISH"]
 BEGIN = 'echo begun >>"{0}/begun"; echo "what it says"; echo more >>made.txt; '
 
 
@@ -153,9 +153,14 @@ def test_a_task_is_worked_on_there_and_ends_as_one_here(away: MissionRepo, box: 
 
 def test_an_answer_that_is_lost_begins_nothing_twice(away: MissionRepo, box: Machine) -> None:
     (box.folder / "lose").write_text("xxx")  # so often it is asked
-    hand_off(away)
+    hand_off(away, "(umask 077; echo key >private.key); ", NOFINISH="1")
     assert (box.folder / "lose").read_text() == ""
     wait_for_end(away)
+    assert not (away.state / "worktrees" / "T-001" / "private.key").exists()
+    assert "private.key" in (sent_run(away) / "worker.log").read_text()
+    assert len(box.attempts()) == 1  # nothing of it is lost
+    assert away.run("hosts", "clean").exit_code == 0
+    assert is_empty(box)
     assert away.session()["endedReason"] == "completed"
     assert begun(away) == 1
 

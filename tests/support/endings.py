@@ -52,8 +52,8 @@ PASSING = ("rate_limit", "plan_limit", "overloaded", "connection", "cut", "ended
 """Ends after which the same may be tried again."""
 FILES = ("prompt.md", "rules.json")
 STREAMS = ("stdout", "stderr")
-DOLLARS = (0.000004, 0.00002)
-"""What claude reckons for a token, in and out, of the model that it asks for."""
+DOLLARS = {"claude": (0.000004, 0.00002), "opencode": (0.000003, 0.000015)}
+"""What an agent reckons for a token, in and out, of the model that it asks for."""
 
 
 def assert_ending(
@@ -165,8 +165,9 @@ def _assert_usage(
     assert found == (tokens or (0, 0)), usage
     assert (told.get("input_tokens", 0), told.get("output_tokens", 0)) == found, told
     cost = None
-    if agent.name == "claude" and tokens and is_cost_known:
-        cost = pytest.approx(sum(n * price for n, price in zip(tokens, DOLLARS, strict=True)))
+    if agent.name in DOLLARS and tokens and is_cost_known:
+        prices = DOLLARS[agent.name]
+        cost = pytest.approx(sum(n * price for n, price in zip(tokens, prices, strict=True)))
     for found_cost in (usage.get("costUsd"), told.get("cost_usd")):
         assert (found_cost or None) == cost, usage
 

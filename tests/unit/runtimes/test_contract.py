@@ -89,6 +89,10 @@ CALLS = {
         b'"parameters":{"command":"touch a"}}',
         ToolCall(command="touch a"),
     ),
+    "opencode": (
+        b'{"type":"tool_use","part":{"tool":"bash","state":{"input":{"command":"touch a"}}}}',
+        ToolCall(command="touch a"),
+    ),
     "own": (b'{"type":"file","path":"a","kind":"add"}', ToolCall(paths=("a",))),
 }
 
