@@ -40,13 +40,16 @@ def test_tools_are_called_by_the_entry_that_was_installed(agent: Agent) -> None:
     environ = agent.repo.environ
     if agent.name == "claude":
         allowed = {"permissions": {"allow": ["mcp__mission"]}}
+        environ["MCP_TIMEOUT"] = "60000"  # a loaded machine starts it slowly
         (Path(environ["CLAUDE_CONFIG_DIR"]) / "settings.json").write_text(json.dumps(allowed))
     else:
         config = Path(environ["CODEX_HOME"]) / "config.toml"
         # The model answers before the server is there, nobody can be asked, and this tree is
         # what is tested.
         entry, table = "[mcp_servers.mission]\n", "[mcp_servers.mission.env]\n"
-        told = 'required = true\ndefault_tools_approval_mode = "approve"\n'
+        told = (
+            'required = true\nstartup_timeout_sec = 60\ndefault_tools_approval_mode = "approve"\n'
+        )
         text = config.read_text().replace(entry, entry + told)
         text += "" if table in text else table
         config.write_text(f'{text}PYTHONPATH = "{ROOT}"\n')

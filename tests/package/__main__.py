@@ -12,16 +12,20 @@ git, a network for packages, and the extra `dev` in the Python that it runs with
 from __future__ import annotations
 
 import argparse
+import fcntl
 import http.client
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +40,8 @@ from tests.support.plugins import EXAMPLE
 
 PATIENCE_SECONDS = 120
 NONE = "none"
+SEEN = "Something to see"
+SEQUENCE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 USES_IT = """\
 from pathlib import Path
 from mosaic.store.reading import locate_mission, read_mission
@@ -115,10 +121,11 @@ def use_plainly(place: Place) -> None:
 def open_board(place: Place) -> None:
     """Open the board in a terminal, see a task, leave it."""
     leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
     process = place.start("board", stdin=follower, stdout=follower, stderr=follower)
     os.close(follower)
     try:
-        read_until(leader, b"T-002")
+        read_until(leader, SEEN.encode())
         os.write(leader, b"q")
         read_until(leader, b"")  # its terminal takes no more than is read of it
         assert process.wait(PATIENCE_SECONDS) == 0
@@ -131,7 +138,7 @@ def read_until(leader: int, words: bytes) -> None:
     """Read a terminal until it has shown some words, or until its program has gone."""
     seen = b""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not words or words not in seen:
+    while not words or words not in SEQUENCE.sub(b"", seen):
         ready, _, _ = select.select([leader], [], [], max(0.0, deadline - time.monotonic()))
         assert ready, f"{words!r} was not shown: {seen[-2000:]!r}"
         try:
@@ -143,15 +150,17 @@ def read_until(leader: int, words: bytes) -> None:
 
 def ask_web(place: Place) -> None:
     """Open the board in the browser, ask for its page, end it."""
-    process = place.start("web", "--json", stdout=subprocess.PIPE)
+    process = place.start("web", stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
-        url = urlsplit(json.loads(process.stdout.readline())["url"])
+        told = re.search(r"http://[^\s;]+", process.stdout.readline().decode())
+        assert told
+        url = urlsplit(told[0])
         connection = http.client.HTTPConnection(url.netloc, timeout=PATIENCE_SECONDS)
         connection.request("GET", f"{url.path}?{url.query}")
         answer = connection.getresponse()
         assert answer.status == http.HTTPStatus.OK, answer.status
-        assert b"T-002" in answer.read()
+        assert SEEN.encode() in answer.read()
         connection.close()
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE_SECONDS) == 0
@@ -259,6 +268,7 @@ def try_place(folder: Path, wheel: Path, python: str, extra: str) -> None:
         remove(place, wheel)
         return
     place.mission("demo", str(place.project))
+    place.mission("add", SEEN)
     for name in EXTRAS if extra == ALL else (extra,):
         ACTS[name](place)
     if extra == ALL:
