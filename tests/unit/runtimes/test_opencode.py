@@ -24,7 +24,7 @@ from mosaic.ports import (
 )
 from mosaic.runtimes.opencode import Opencode, OpencodeReader
 from mosaic.settings import RuntimeSpec
-from tests.support.launches import make_launch
+from mosaic.testing.runtimes import make_launch
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "runtimes" / "opencode.json"
 RECORDED: dict[str, dict[str, Any]] = json.loads(DATA.read_text())
