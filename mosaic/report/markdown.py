@@ -33,7 +33,7 @@ MOST_HANDOFFS = 8
 MOST_DECISIONS = 5
 BAR_CELLS = 10
 AS_CODE = re.compile(
-    r"`[^`]+`|(?<!\w)\w++://[^\s`<>]+|(?<!\w)www\.[^\s`<>]+"
+    r"`[^`]+`|(?<!\w)\w*+://[^\s`<>]*+|(?<!\w)www\.[^\s`<>]+"
     r"|(?<![\w./-])[\w./-]*+[@#!][\w./-]+|\bGH-\d+"
 )
 """Code, and what hosts of code make links and calls of: addresses, `@name`, `#12`."""

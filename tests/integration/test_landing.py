@@ -416,7 +416,7 @@ finish()
 """
     out, err = home.start("next", "-j", "2", "--loop", "--json").communicate(timeout=300)
     told = json.loads(out)
-    assert sorted(told["landed"]) == ["T-001", "T-002", "T-003"], err
+    assert sorted(told["landed"]) == ["T-001", "T-002", "T-003"], (out, err)
     assert told["not_landed"] == {}
     sessions = [each["lastTaskId"] for each in home.mission()["sessions"]]
     (twice,) = (name for name in ("T-001", "T-003") if sessions.count(name) == 2)
