@@ -68,7 +68,7 @@ def worked(planned: Path, tmp_path_factory: pytest.TempPathFactory) -> MissionRe
     force = ("--approve", "--force", "--why", "good enough")
     assert repo.run("review", "T-001", *force).exit_code == 0
     repo.git("add", "--all")
-    time.sleep(1 - time.time() % 1)  # git knows a commit's time to the second
+    time.sleep(2.2 - time.time() % 1)  # git knows the time of a commit to the second
     repo.git("commit", "-qm", "First is done")
     assert repo.run("next", "--task", "T-002", "--runtime", "fail", "--headless").exit_code == 1
     assert repo.run("block", "T-003", "--why", "needs a human: which colour?").exit_code == 0
