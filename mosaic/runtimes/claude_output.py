@@ -34,7 +34,7 @@ from mosaic.runtimes.readers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from mosaic.ports import Observation, ProcessEnd
 
@@ -132,18 +132,8 @@ class ClaudeReader(EventReader):
     def _event_of(self, line: bytes) -> Values | None:
         return parse_object(line)
 
-    def judge(self, end: ProcessEnd) -> Ending:
-        """Judge the end by the last result; tools that were not allowed go with it."""
-        ending = self._judge(end)
-        names = self._refused_names()
-        return (
-            replace(ending, warnings=(f"not allowed: {names}", *ending.warnings))
-            if names
-            else ending
-        )
-
-    def _refused_names(self) -> str:
-        return ", ".join(f"`{name}`" for name in dict.fromkeys(self._refused.values()))
+    def _refused_tools(self) -> Iterable[str]:
+        return self._refused.values()
 
     def _judge(self, end: ProcessEnd) -> Ending:
         result = self._result
@@ -155,13 +145,8 @@ class ClaudeReader(EventReader):
         has_worked = self._has_spoken or self._tokens.output_tokens > 0
         if REFUSED_BY_HOOK.match(self.answer) or not (has_worked or self.answer.strip()):
             return self.failure(EndCause.HOOK, self.answer or "there was no request at all")
-        if names := self._refused_names():
-            return Ending(
-                ok=True,
-                cause=EndCause.REFUSED,
-                message=f"`claude` ended well, but was not allowed to use {names}",
-                hint="allow it with `args` of `claude` in mission.json",
-            )
+        if self._refused:
+            return self.refused_ending("allow it with `args` of `claude` in mission.json")
         if not self.answer.strip():
             return self.empty_ending(has_worked=bool(self._tokens.output_tokens))
         return self.ended_well()

@@ -117,10 +117,8 @@ class CodexReader(EventReader):
 
     def _judge(self, end: ProcessEnd) -> Ending:
         if self._failure is not None:
-            found = (cause for words, cause in CAUSES if re.search(words, self._failure or ""))
-            cause = next(found, EndCause.API_ERROR)
             login = "run `codex login`, or set CODEX_API_KEY"
-            return self.failure(cause, self._failure, login if cause is EndCause.AUTH else "")
+            return self.known_failure(CAUSES, self._failure, login)
         if not self._completed or end.exit_code != 0:
             return self.early_ending(end, has_begun=bool(self._thread))
         for words, refused in REFUSALS:

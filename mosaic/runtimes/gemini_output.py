@@ -32,7 +32,7 @@ from mosaic.runtimes.readers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from mosaic.ports import Observation, ProcessEnd
 
@@ -106,15 +106,8 @@ class GeminiReader(EventReader):
         if event.get("type") == "tool_use":
             yield from call_of(event.text("tool_name"), event.object("parameters"))
 
-    def judge(self, end: ProcessEnd) -> Ending:
-        """Judge the end by the result; tools that were not allowed go with it."""
-        ending = self._judge(end)
-        if not self._refused:
-            return ending
-        return replace(ending, warnings=(f"not allowed: {self._refused_names()}", *ending.warnings))
-
-    def _refused_names(self) -> str:
-        return ", ".join(f"`{name}`" for name in dict.fromkeys(self._refused))
+    def _refused_tools(self) -> Iterable[str]:
+        return self._refused
 
     def _judge(self, end: ProcessEnd) -> Ending:
         result = self._result
@@ -124,12 +117,7 @@ class GeminiReader(EventReader):
             error = result.object("error")
             return self._failed(f"{error.text('type')} {error.text('message') or self._error}")
         if self._refused:
-            return Ending(
-                ok=True,
-                cause=EndCause.REFUSED,
-                message=f"`gemini` ended well, but was not allowed to use {self._refused_names()}",
-                hint="allow it with `args` of `gemini` in mission.json",
-            )
+            return self.refused_ending("allow it with `args` of `gemini` in mission.json")
         if not self.answer.strip():
             return self.empty_ending(has_worked=bool(self._usage and self._usage.output_tokens))
         return self.ended_well()
@@ -143,11 +131,9 @@ class GeminiReader(EventReader):
         return self.early_ending(replace(end, stderr_tail=said), has_begun=has_begun)
 
     def _failed(self, words: str) -> Ending:
-        found = (cause for sign, cause in GEMINI_CAUSES if re.search(sign, words))
-        cause = next(found, EndCause.API_ERROR)
         login = "run `gemini` and log in, or set GEMINI_API_KEY"
-        words = words.removeprefix("unknown ").strip() or "no word why"
-        return self.failure(cause, words, login if cause is EndCause.AUTH else "")
+        shown = words.removeprefix("unknown ").strip() or "no word why"
+        return self.known_failure(GEMINI_CAUSES, shown, login, signs=words)
 
     def _observe(self, event: Values) -> Iterator[Observation]:
         kind = event.get("type")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from typing import TYPE_CHECKING
 
 from mosaic.model import Mode, Usage, sum_usage
@@ -30,7 +29,7 @@ from mosaic.runtimes.readers import LONGEST_WORDS, EventReader, Values, command_
 from mosaic.text.harmless import harmless_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from mosaic.ports import Launch, Observation, OutputReader, ProcessEnd
     from mosaic.settings import RuntimeSpec
@@ -144,15 +143,8 @@ class OpencodeReader(EventReader):
         else:
             yield ToolCall(words=json.dumps(given, ensure_ascii=False))
 
-    def judge(self, end: ProcessEnd) -> Ending:
-        """Judge the end by the last step; tools that were not allowed go with it."""
-        ending = self._judge(end)
-        if not self._refused:
-            return ending
-        return replace(ending, warnings=(f"not allowed: {self._refused_names()}", *ending.warnings))
-
-    def _refused_names(self) -> str:
-        return ", ".join(f"`{name}`" for name in dict.fromkeys(self._refused))
+    def _refused_tools(self) -> Iterable[str]:
+        return self._refused
 
     def _judge(self, end: ProcessEnd) -> Ending:
         if self._error is not None:
@@ -168,13 +160,7 @@ class OpencodeReader(EventReader):
         if self._reason == "content-filter":
             return self.failure(EndCause.REFUSAL, self.answer or "no word why")
         if self._refused:
-            names = self._refused_names()
-            return Ending(
-                ok=True,
-                cause=EndCause.REFUSED,
-                message=f"`opencode` ended well, but was not allowed to use {names}",
-                hint="allow it in `permission` of its opencode.json",
-            )
+            return self.refused_ending("allow it in `permission` of its opencode.json")
         if not self.answer.strip():
             return self.empty_ending(has_worked=any(step.output_tokens for step in self._steps))
         return self.ended_well()
@@ -184,10 +170,8 @@ class OpencodeReader(EventReader):
         words = data.text("message") or error.text("message") or error.text("name")
         status = data.count("statusCode")
         said = f"{error.text('name')} status {status} {words}"
-        found = (cause for sign, cause in OPENCODE_CAUSES if re.search(sign, said))
-        cause = next(found, EndCause.API_ERROR)
         login = "run `opencode auth login`, or set the key of its provider"
-        return self.failure(cause, words, login if cause is EndCause.AUTH else "")
+        return self.known_failure(OPENCODE_CAUSES, words, login, signs=said)
 
     def _observe(self, event: Values) -> Iterator[Observation]:
         kind, part = event.get("type"), event.object("part")

@@ -13,6 +13,7 @@ from mosaic.codec import read_moment
 from mosaic.machine.clock import utc_now
 from mosaic.model import Usage
 from mosaic.ports import CommandRan, EndCause, Ending, MessageSeen, OutputReader
+from mosaic.records import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -126,6 +127,23 @@ class EventReader(ExitCodeReader):
     def _observe(self, event: Values) -> Iterator[Observation]:
         raise NotImplementedError
 
+    def judge(self, end: ProcessEnd) -> Ending:
+        """Judge the end by what was read; tools that were not allowed go with it."""
+        ending, names = self._judge(end), self.refused_names()
+        if not names:
+            return ending
+        return replace(ending, warnings=(f"not allowed: {names}", *ending.warnings))
+
+    def _judge(self, end: ProcessEnd) -> Ending:
+        return super().judge(end)
+
+    def _refused_tools(self) -> Iterable[str]:
+        return ()
+
+    def refused_names(self) -> str:
+        """Return the tools that were not allowed, each once, as a message names them."""
+        return ", ".join(f"`{name}`" for name in dict.fromkeys(self._refused_tools()))
+
     def failure(self, cause: EndCause, words: str, hint: str = "") -> Ending:
         """Return a failed end, in the words that all runtimes have for its cause."""
         message, usual_hint = FAILURES[cause]
@@ -137,6 +155,21 @@ class EventReader(ExitCodeReader):
             retryable=cause in RETRYABLE,
             retry_at=find_reset(words, utc_now()) if cause in WAITING else None,
         )
+
+    def known_failure(
+        self, causes: Iterable[tuple[str, EndCause]], words: str, login: str, *, signs: str = ""
+    ) -> Ending:
+        """Return a failed end by the first expression of `causes` that is in what it reported.
+
+        Args:
+            causes: expressions, and what each means.
+            words: what a person reads.
+            login: what to do where it is not logged in.
+            signs: what is searched, where that is more than the words.
+        """
+        found = (cause for sign, cause in causes if re.search(sign, signs or words))
+        cause = next(found, EndCause.API_ERROR)
+        return self.failure(cause, words, login if cause is EndCause.AUTH else "")
 
     def early_ending(self, end: ProcessEnd, *, has_begun: bool) -> Ending:
         """Judge an end without an answer: the command line was refused, or it was cut off."""
@@ -152,6 +185,16 @@ class EventReader(ExitCodeReader):
             retryable=True,
             hint="`mission resume` goes on with the same conversation",
             warnings=(words,) if words else (),
+        )
+
+    def refused_ending(self, hint: str) -> Ending:
+        """Judge an end that was well but for the tools that were not allowed."""
+        return Ending(
+            ok=True,
+            cause=EndCause.REFUSED,
+            message=f"`{self.program}` ended well, but was not allowed to use "
+            f"{self.refused_names()}",
+            hint=hint,
         )
 
     def empty_ending(self, *, has_worked: bool) -> Ending:
