@@ -16,7 +16,7 @@ from mosaic.model import Usage, sum_usage
 from mosaic.ports import EndCause, MessageSeen
 from mosaic.records import replace
 from mosaic.runtimes.claude_output import ClaudeReader, cause_of_error, plain_usage
-from mosaic.runtimes.readers import EventReader, Values, own_part, parse_object
+from mosaic.runtimes.readers import ExitCodeReader, Values, own_part, parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,14 +70,13 @@ class ClaudeTranscriptReader(ClaudeReader):
             return None
         return replace(used, cost_usd=own_part(self._total_cost, before.cost_usd))
 
-    def judge(self, end: ProcessEnd) -> Ending:
-        """Judge the end by the exit code, and by an error that was its last word."""
+    def _judge(self, end: ProcessEnd) -> Ending:
         if self._error is not None:
             cause = cause_of_error(self._error, self._answer) or EndCause.API_ERROR
             return self.failure(cause, self._answer)
         if end.exit_code == 0:
             return self.ended_well()
-        return EventReader.judge(self, end)
+        return ExitCodeReader.judge(self, end)
 
     def feed(self, line: bytes) -> list[Observation]:
         """Take one whole line."""

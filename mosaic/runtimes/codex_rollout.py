@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mosaic.model import Usage, sum_usage
 from mosaic.ports import ConversationKnown, FileTouched, MessageSeen, ToolCall, UsageSeen
 from mosaic.runtimes.codex_output import CodexReader, inner_of
-from mosaic.runtimes.readers import EventReader, Values, as_text, command_ran, parse_object
+from mosaic.runtimes.readers import ExitCodeReader, Values, as_text, command_ran, parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,12 +65,11 @@ class CodexRolloutReader(CodexReader):
         elif kind == "McpToolCall":
             yield ToolCall(words=json.dumps(item.get("arguments"), ensure_ascii=False))
 
-    def judge(self, end: ProcessEnd) -> Ending:
-        """Judge the end by the last turn's failure, else by the exit code."""
+    def _judge(self, end: ProcessEnd) -> Ending:
         if self._failure is not None or end.exit_code == 0:
             self._completed = True
-            return super().judge(end) if self._failure else self.ended_well()
-        return EventReader.judge(self, end)
+            return super()._judge(end) if self._failure else self.ended_well()
+        return ExitCodeReader.judge(self, end)
 
     def _observe(self, event: Values) -> Iterator[Observation]:
         payload = event.object("payload")

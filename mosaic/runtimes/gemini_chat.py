@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mosaic.model import Usage, sum_usage
 from mosaic.ports import ConversationKnown, MessageSeen
 from mosaic.runtimes.gemini_output import GeminiReader, call_of
-from mosaic.runtimes.readers import EventReader, Values, parse_object
+from mosaic.runtimes.readers import ExitCodeReader, Values, parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,9 +55,8 @@ class GeminiChatReader(GeminiReader):
         for call in (self._own(line) or Values()).objects("toolCalls"):
             yield from call_of(call.text("name"), call.object("args"))
 
-    def judge(self, end: ProcessEnd) -> Ending:
-        """Judge the end by the exit code."""
-        return EventReader.judge(self, end)
+    def _judge(self, end: ProcessEnd) -> Ending:
+        return ExitCodeReader.judge(self, end)
 
     def _observe(self, event: Values) -> Iterator[Observation]:
         if event.text("sessionId"):

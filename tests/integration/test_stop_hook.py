@@ -74,8 +74,7 @@ def test_in_the_terminal_it_is_asked_at_its_first_stop_alone(
     terminal.type("-l", "Blue.")
     agent.server.script.say(Reply(text="Blue it is."))
     terminal.type("Enter")
-    wait_for(lambda: "Blue it is." in agent.kept(), "the next turn")
-    leave(agent, terminal)
+    leave(agent, terminal, "Blue it is.")
     assert json.dumps(agent.server.script.requests[-1]).count(ASKED) == 1
 
 

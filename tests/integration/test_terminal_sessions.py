@@ -111,8 +111,9 @@ def hand_off(agent: Agent, terminal: Terminal, *arguments: str) -> None:
     assert agent.server.script.asked.wait(PATIENCE_SECONDS), terminal.screen()
 
 
-def leave(agent: Agent, terminal: Terminal) -> None:
-    """Leave the agent as a person does, once it has written down its last turn."""
+def leave(agent: Agent, terminal: Terminal, words: str) -> None:
+    """Leave the agent as a person does, once it has written down its last answer, `words`."""
+    wait_for(lambda: words in agent.kept(), "the answer on disk")
     if agent.name == "codex":
         turns = agent.kept().count('"task_started"')
         wait_for(lambda: agent.kept().count('"task_complete"') == turns, "the end of the turn")
@@ -153,8 +154,8 @@ def test_what_it_did_is_seen_and_its_work_judged(
     before = terminal.mode()
     hand_off(agent, terminal)
     wait_for(lambda: len(agent.server.script.requests) > 2, "the last request")
-    wait_for(lambda: "all done" in terminal.screen(), "the last answer")
-    leave(agent, terminal)
+    wait_for(lambda: "all done" in terminal.screen(), "the answer on the screen")
+    leave(agent, terminal, "all done")
     wait_for(lambda: terminal.mode() == before, "the terminal as it was")
     run = agent.repo.state / "runs" / "T-001" / agent.repo.session()["runId"]
     cause = json.loads((run / "result.json").read_text())["cause"]
@@ -174,7 +175,7 @@ def test_a_conversation_goes_on_headless_and_back(agent: Agent, terminal: Termin
     agent.server.script.say(Reply(text="FIRST-WORDS"))
     hand_off(agent, terminal)
     wait_for(lambda: "FIRST-WORDS" in terminal.screen(), "the answer")
-    leave(agent, terminal)
+    leave(agent, terminal, "FIRST-WORDS")
     first = agent.repo.session()
     agent.server.script.say(Reply(text="SECOND-WORDS"))
     assert agent.repo.run("resume", "--headless").exit_code == 0
@@ -185,7 +186,7 @@ def test_a_conversation_goes_on_headless_and_back(agent: Agent, terminal: Termin
     agent.server.script.say(Reply(text="THIRD-WORDS"))
     hand_off(agent, terminal, "resume")
     wait_for(lambda: "THIRD-WORDS" in terminal.screen(), "the answer")
-    leave(agent, terminal)
+    leave(agent, terminal, "THIRD-WORDS")
     third = agent.repo.session()
     assert third["runtimeSessionId"] == first["runtimeSessionId"]
     assert third["usage"]["inputTokens"] == 1000

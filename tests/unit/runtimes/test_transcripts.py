@@ -25,6 +25,7 @@ from mosaic.ports import (
 from mosaic.runtimes import get_runtime
 from mosaic.runtimes.claude_transcript import ClaudeTranscriptReader
 from mosaic.runtimes.codex_rollout import CodexRolloutReader
+from mosaic.runtimes.gemini_chat import GeminiChatReader
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "runtimes" / "transcripts"
 CONVERSATION = "11111111-2222-4333-8444-555555555555"
@@ -206,3 +207,15 @@ def test_no_line_is_too_odd_to_be_read(value: object) -> None:
         list(reader.feed(line))
         reader.usage(Usage())
         reader.judge(ProcessEnd(exit_code=0))
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [ClaudeTranscriptReader("", EARLY), CodexRolloutReader(EARLY), GeminiChatReader(EARLY)],
+    ids=["claude", "codex", "gemini"],
+)
+def test_a_terminal_session_without_an_error_is_judged_by_its_exit_code(
+    reader: OutputReader,
+) -> None:
+    judged = {code: reader.judge(ProcessEnd(exit_code=code)).cause for code in (0, 3, 130)}
+    assert judged == {0: EndCause.OK, 3: EndCause.EXIT_CODE, 130: EndCause.CUT}
