@@ -208,6 +208,9 @@ class Supervised:
         supervisor = self.find_supervisor()
         return supervisor is not None and ask_to_stop(supervisor, now=now)
 
+    def keep_in_touch(self) -> None:
+        """See to it that what the run does is heard of here, where it is elsewhere."""
+
     def find_supervisor(self) -> ProcessIdentity | None:
         """Return the living supervisor, as the record names it."""
         state = self.run.find_state()

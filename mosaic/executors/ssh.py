@@ -12,6 +12,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,8 @@ START = "import sys; sys.path.insert(0, sys.argv[1]); from mosaic.reach import m
 SEND_SECONDS = 3600.0
 GO_SECONDS = 120.0
 TRIES = 3
+TRIES_SECONDS = 20.0
+"""The mission is locked meanwhile: after so long, who listens finds out what became of it."""
 
 
 class SshExecutor:
@@ -151,11 +154,12 @@ class SshExecutor:
         return False
 
     def _go(self, **asked: object) -> Mapping[str, JsonValue]:
+        until = time.monotonic() + TRIES_SECONDS
         for left in reversed(range(TRIES)):
             try:
                 return call(self._host, "go", asked, seconds=GO_SECONDS).values
             except UnreachableError:
-                if not left:
+                if not left or time.monotonic() > until:
                     raise
         raise AssertionError("not reached")
 
@@ -182,6 +186,11 @@ class OnHost(Supervised):
         wish_stop(self.run, now=now)
         listen(self.run)
         return True
+
+    def keep_in_touch(self) -> None:
+        """Have somebody listen, where it goes on and nobody does."""
+        if is_away(self.run):
+            listen(self.run)
 
     def find_supervisor(self) -> ProcessIdentity | None:
         """Return None: it is not a process of this machine."""

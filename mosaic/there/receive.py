@@ -5,11 +5,12 @@ Nothing is run yet. Sent a second time, what was taken in whole is left as it is
 
 from __future__ import annotations
 
+import contextlib
 import tarfile
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
-from mosaic.errors import FailedError, HeldError
+from mosaic.errors import FailedError, HeldError, MissionError
 from mosaic.git.claims import Claim, find_claim, release_claim
 from mosaic.git.git import run_git
 from mosaic.git.objects import share_objects
@@ -23,6 +24,7 @@ from mosaic.runs.folders import run_of
 from mosaic.store.consent import allow, commands_of
 from mosaic.store.mission_file import load_mission
 from mosaic.store.state import ensure_state_dir
+from mosaic.there.parts import remove_parts
 from mosaic.workspaces.furnish import run_setup
 from mosaic.workspaces.provision import WorkspaceRequest, provision
 
@@ -139,18 +141,54 @@ def prepare(asked: Asked) -> None:
     place = create_private_dir(place_of(asked))
     mission_dir, repo = place.parent.parent, repo_of(place)
     with hold_folder(place, wait_seconds=TURN_SECONDS):
-        known = find_attempt(place)
-        if known is not None:
-            known = get_attempt(asked)
-        if known is None or not known.is_ready:
+        attempt = _noted(asked, place)
+        if not attempt.is_ready:
             received = create_private_dir(place / "received")
             with tarfile.open(asked.data) as archive:
                 archive.extractall(received, filter="data")
             with hold_folder(mission_dir, wait_seconds=TURN_SECONDS):
                 _take_commits(asked, repo, received)
-            _take_in(asked, place, repo, received)
+                _drop_unbegun(place, attempt)
+            _take_in(asked, place, repo, attempt)
             remove_folder(place, received)
+    remove_parts(asked.folder)
     asked.answer(ready=True)
+
+
+def _noted(asked: Asked, place: Path) -> Attempt:
+    """Return what is noted of the attempt; noted before all else, so that no folder is unknown."""
+    if find_attempt(place) is not None:
+        return get_attempt(asked)
+    values = asked.values
+    commits: dict[str, str] = dict(values["commits"])
+    attempt = Attempt(
+        head=commits["head"],
+        work=commits["work"],
+        run_id=str(values["run"]),
+        task_id=str(values["task"]),
+        session_id=str(values["session"]),
+        mission=str(values["mission"]),
+        token=str(values["token"]),
+        branch=str(values["branch"]),
+        mission_file=str(values["mission_file"]),
+    )
+    return write_attempt(place, attempt)
+
+
+def _drop_unbegun(place: Path, attempt: Attempt) -> None:
+    """Remove earlier attempts at the task that were sent and never told to begin.
+
+    Who sends this one has reserved the task, so the link was cut before they were on record there.
+    """
+    for noted in sorted(place.parent.glob("*/work.json")):
+        other = noted.parent
+        with contextlib.suppress(MissionError):  # one that is in use, or cannot be read
+            if other == place:
+                continue
+            with hold_folder(other):
+                found = find_attempt(other)
+                if found and found.task_id == attempt.task_id and not found.went:
+                    _forget(other, found)
 
 
 def _take_commits(asked: Asked, repo: Path, received: Path) -> None:
@@ -164,23 +202,11 @@ def _take_commits(asked: Asked, repo: Path, received: Path) -> None:
         run_git(["update-ref", ref, str(commit)], repo)
 
 
-def _take_in(asked: Asked, place: Path, repo: Path, received: Path) -> None:
-    values = asked.values
+def _take_in(asked: Asked, place: Path, repo: Path, attempt: Attempt) -> None:
+    values, received = asked.values, place / "received"
     commits: dict[str, str] = dict(values["commits"])
     if home_of(place).exists():
         remove_folder(place, home_of(place))  # of a try that was cut off
-    attempt = Attempt(
-        head=commits["head"],
-        work=commits["work"],
-        run_id=str(values["run"]),
-        task_id=str(values["task"]),
-        session_id=str(values["session"]),
-        mission=str(values["mission"]),
-        token=str(values["token"]),
-        branch=str(values["branch"]),
-        mission_file=str(values["mission_file"]),
-    )
-    write_attempt(place, attempt)
     _make_home(asked, place, repo, attempt)
     layout = _furnish(place, attempt, received)
     document = load_mission(layout.mission_file)
