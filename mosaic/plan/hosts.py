@@ -15,7 +15,7 @@ HOST_ADDRESS = re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.@:%/\[\]+-]*")
 """What `ssh` takes for a destination; never what it would take for an option."""
 HOST_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LISTS = ("labels", "setup", "options", "env", "path")
-_TEXTS = ("address", "folder", "python")
+_TEXTS = ("address", "folder", "python", "remote")
 
 
 def host_fault(spec: HostSpec) -> tuple[str, str] | None:
@@ -28,9 +28,19 @@ def host_fault(spec: HostSpec) -> tuple[str, str] | None:
         return f"has the address `{spec.address}`", "write it as `ssh` takes it: `user@machine`"
     if not spec.folder.startswith(("/", "~/")):
         return f"has the folder `{spec.folder}`", "write a whole path, or one below `~/`"
-    texts = (spec.folder, spec.python, *spec.labels, *spec.setup, *spec.options, *spec.path)
+    texts = (
+        spec.folder,
+        spec.python,
+        spec.remote,
+        *spec.labels,
+        *spec.setup,
+        *spec.options,
+        *spec.path,
+    )
     if any(not each.isprintable() for each in texts):
         return "holds a control character", "take it out"
+    if spec.remote.startswith("-"):
+        return f"has the remote `{spec.remote}`", "write the name of a remote, a URL or a path"
     if unfit := [each for each in spec.env if not HOST_VARIABLE.fullmatch(each)]:
         return f"names the variable `{unfit[0]}`", "write names only; the values are those of here"
     return None
