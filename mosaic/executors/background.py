@@ -211,6 +211,12 @@ class Supervised:
     def keep_in_touch(self) -> None:
         """See to it that what the run does is heard of here, where it is elsewhere."""
 
+    def give_up(self) -> None:
+        """Take from a run what it needs to bring anything later; one of this machine has nothing.
+
+        MissionError: what keeps that cannot be reached.
+        """
+
     def find_supervisor(self) -> ProcessIdentity | None:
         """Return the living supervisor, as the record names it."""
         state = self.run.find_state()

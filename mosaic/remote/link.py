@@ -33,6 +33,7 @@ from mosaic.remote.frames import Frame, read_frames
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from mosaic.errors import MissionError
     from mosaic.settings import HostSpec
 
 OPTIONS = (
@@ -108,7 +109,7 @@ class Conversation:
         try:
             for frame in read_frames(self._heard(quiet_seconds), self._word):
                 if error := frame.values.get("error"):
-                    raise _raised(error)
+                    raise error_from(error)
                 yield frame
         except (OSError, ValueError) as error:
             raise self._unreachable(str(error)) from None
@@ -211,7 +212,7 @@ class _Attentive(io.RawIOBase):
         return len(data)
 
 
-def _raised(error: dict[str, Any]) -> Exception:
+def error_from(error: Mapping[str, Any]) -> MissionError:
     """Return an error of the other side as one of ours."""
     from mosaic import errors
 

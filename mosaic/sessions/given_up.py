@@ -12,6 +12,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from mosaic.errors import FailedError, HeldError, MissionError, UnreachableError
+from mosaic.executors import executor_of
 from mosaic.machine.identity import find_holder
 from mosaic.machine.lock import hold_folder
 from mosaic.machine.process import send_signal
@@ -60,6 +61,8 @@ def forget_session(mission_file: Path, session_id: str) -> Session:
     wait_until(lambda: not is_run_held(run.dir), TERMINATE_GRACE_SECONDS)
     with hold_folder(run.dir, wait_seconds=LISTENER_SECONDS):
         _note_forgotten(run)  # who listened may just have written what it knew before
+    with contextlib.suppress(MissionError):  # the next attempt takes the claim over, too
+        executor_of(run).give_up()
     words = f"a person gave it up; {found.judgement.because}"
     data = {"reason": EndReason.CRASHED.value, "cause": "cut", "words": words}
     with contextlib.suppress(MissionError, OSError):
