@@ -116,7 +116,7 @@ def idle_host(spec: HostSpec, source: str) -> HostView:
     """Return a machine that no mission is looked at for."""
     return HostView(
         name=spec.name,
-        address=spec.address,
+        address=spec.where,
         labels=spec.labels,
         max=spec.max,
         source=source,
