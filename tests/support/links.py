@@ -284,8 +284,8 @@ def far_machine(folder: Path, name: str = "box") -> Iterator[FarMachine]:
     with namespace() as net:
         boot = folder / f"boot of {name}"
         boot.write_text(f"{uuid.uuid4()}\n")
-        prefix = ("ip", "netns", "exec", net.name, "sh", "-c", BOOT, "sh", str(boot))
-        with machine(folder, name, address=net.far, prefix=prefix) as there:
+        under = ("ip", "netns", "exec", net.name, "sh", "-c", BOOT, "sh", str(boot))
+        with machine(folder, name, address=net.far, under=under) as there:
             yield FarMachine(there, net, boot)
 
 

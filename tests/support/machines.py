@@ -68,10 +68,10 @@ class Machine:
     name: str
     folder: Path
     port: int
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    under: tuple[str, ...] = ()
+    """A program, and words of its own, that runs the sshd."""
     address: str = "127.0.0.1"
-    prefix: tuple[str, ...] = ()
-    """What starts its sshd, such as in a namespace."""
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def home(self) -> Path:
@@ -89,7 +89,7 @@ class Machine:
         with open(self.folder / "sshd.log", "ab") as log:
             self.processes.append(
                 subprocess.Popen(
-                    [*self.prefix, SSHD, "-D", "-e", "-f", config],
+                    [*self.under, SSHD, "-D", "-e", "-f", config],
                     stderr=log,
                     stdin=subprocess.DEVNULL,
                 )
@@ -158,20 +158,18 @@ def _children(parent: int) -> list[int]:
 
 @contextlib.contextmanager
 def machine(
-    folder: Path, name: str = "box", *, address: str = "127.0.0.1", prefix: tuple[str, ...] = ()
+    folder: Path, name: str = "box", *, under: tuple[str, ...] = (), address: str = "127.0.0.1"
 ) -> Iterator[Machine]:
     """Make and start a machine; skip the test where that cannot be.
 
-    Args:
-        address: where its sshd listens.
-        prefix: what starts it, such as in a namespace.
+    `under` runs the sshd, and `address` is where it listens: another one in a namespace of its own.
     """
     if why := why_not():
         pytest.skip(why)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    made = Machine(name, folder / f"machine {name}", port, address=address, prefix=prefix)
+    made = Machine(name, folder / f"machine {name}", port, under, address)
     made.home.mkdir(parents=True)
     keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", ""]
     for key in ("host_key", "own_key"):
