@@ -40,6 +40,9 @@ def connect_command(
     labels: list[str] | None = Option(
         None, "--label", metavar="WORD", help="A resource of its workers that tasks may ask for."
     ),
+    remote: str | None = Option(
+        None, metavar="REMOTE", help="The git remote that all workers reach: a URL or a path."
+    ),
     folder: str | None = Option(
         None, metavar="DIR", help="Where workers keep everything of ours; usually `~/.mosaic`."
     ),
@@ -52,7 +55,14 @@ def connect_command(
     as_json: Json = False,
 ) -> int:
     """Add a fleet to your own settings, or change what is set of it, and look at it."""
-    values = {"max": most, "labels": labels, "folder": folder, "env": env, "path": paths}
+    values = {
+        "max": most,
+        "labels": labels,
+        "remote": remote,
+        "folder": folder,
+        "env": env,
+        "path": paths,
+    }
     spec = app.connect_fleet(name, scheduler, values)
     found = {spec.name: [*check_host(spec)]}
     ok = is_fit(found)
