@@ -6,6 +6,7 @@ link is cut by ending the processes that serve a connection, or by ending the wh
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -14,7 +15,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +30,8 @@ SHELL = """\
 #!/bin/sh
 echo "Welcome to {name}. Nothing below this line is yours."
 printf 'MOSAIC is not a word of ours'
-exec env -i HOME="{home}" PATH="$PATH" LANG=C.UTF-8 sh -c "$SSH_ORIGINAL_COMMAND"
+exec env -i HOME="{home}" PATH="$PATH" LANG=C.UTF-8 SSH_CONNECTION="$SSH_CONNECTION" \
+  sh -c "$SSH_ORIGINAL_COMMAND"
 """
 PYTHON = """\
 #!/bin/sh
@@ -67,6 +68,9 @@ class Machine:
     name: str
     folder: Path
     port: int
+    under: tuple[str, ...] = ()
+    """A program, and words of its own, that runs the sshd."""
+    address: str = "127.0.0.1"
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -85,13 +89,15 @@ class Machine:
         with open(self.folder / "sshd.log", "ab") as log:
             self.processes.append(
                 subprocess.Popen(
-                    [SSHD, "-D", "-e", "-f", config], stderr=log, stdin=subprocess.DEVNULL
+                    [*self.under, SSHD, "-D", "-e", "-f", config],
+                    stderr=log,
+                    stdin=subprocess.DEVNULL,
                 )
             )
         wait_for(self._answers, "sshd's start")
 
     def _answers(self) -> bool:
-        with socket.create_connection(("127.0.0.1", self.port), 1):
+        with socket.create_connection((self.address, self.port), 1):
             return True
 
     def go_down(self) -> None:
@@ -100,6 +106,16 @@ class Machine:
         self.cut()
         self._server.kill()
         self._server.wait()
+
+    def break_down(self) -> None:
+        """End everything that runs there at once, sshd and agents, as a power cut does."""
+        self._server.kill()
+        self._server.wait()
+        mark = f"HOME={self.home}".encode()
+        while left := [pid for pid in _pids() if mark in _environ(pid)]:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def cut(self) -> int:
         """End the processes that serve connections, and return how many."""
@@ -117,27 +133,43 @@ class Machine:
         return sorted(self.works.glob("missions/*/runs/*"))
 
 
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _environ(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
 def _children(parent: int) -> list[int]:
     found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for pid in _pids():
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
         if fields[1] == str(parent) and fields[0] != "Z":
-            found.append(int(pid))
+            found.append(pid)
     return found
 
 
-@contextmanager
-def machine(folder: Path, name: str = "box") -> Iterator[Machine]:
-    """Make and start a machine; skip the test where that cannot be."""
+@contextlib.contextmanager
+def machine(
+    folder: Path, name: str = "box", *, under: tuple[str, ...] = (), address: str = "127.0.0.1"
+) -> Iterator[Machine]:
+    """Make and start a machine; skip the test where that cannot be.
+
+    `under` runs the sshd, and `address` is where it listens: another one in a namespace of its own.
+    """
     if why := why_not():
         pytest.skip(why)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    made = Machine(name, folder / f"machine {name}", port)
+    made = Machine(name, folder / f"machine {name}", port, under, address)
     made.home.mkdir(parents=True)
     keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", ""]
     for key in ("host_key", "own_key"):
@@ -150,12 +182,14 @@ def machine(folder: Path, name: str = "box") -> Iterator[Machine]:
     keys = made.folder / "keys"
     keys.write_text((made.folder / "own_key.pub").read_text())
     (made.folder / "sshd_config").write_text(
-        f'Port {port}\nListenAddress 127.0.0.1\nHostKey "{made.folder}/host_key"\n'
+        f'Port {port}\nListenAddress {address}\nHostKey "{made.folder}/host_key"\n'
         f'AuthorizedKeysFile "{keys}"\nStrictModes no\nPidFile none\n'
         f'ForceCommand "{shell}"\nPermitRootLogin yes\nMaxStartups 100\n'
+        # A bash that sshd starts reads the person's own `.bashrc`, unless it is an inner one.
+        "SetEnv SHLVL=1\n"
     )
     (made.folder / "ssh_config").write_text(
-        f"Host {name}\n  HostName 127.0.0.1\n  Port {port}\n"
+        f"Host {name}\n  HostName {address}\n  Port {port}\n"
         f'  IdentityFile "{made.folder}/own_key"\n  IdentitiesOnly yes\n'
         f"  UserKnownHostsFile /dev/null\n  StrictHostKeyChecking no\n  LogLevel ERROR\n"
     )
