@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.git.branches import contents_of
-from mosaic.git.checkpoint_store import PLAIN_IDENTITY
+from mosaic.git.file_commits import commit_files
 from mosaic.git.git import run_git
 from mosaic.machine.disk import create_private_dir, write_private
 from mosaic.machine.log_writer import RESERVE_NAME
@@ -42,18 +42,7 @@ def commit_record(top: Path, run: Run) -> str:
         for step in _steps_of(run):
             found += [(f"{STEPS}{step.id}/{name}", path) for name, path in _files(step)]
         files = [(name, _bounded(path, Path(scratch))) for name, path in found]
-        paths = "".join(f"{path}\n" for _, path in files)
-        command = ["hash-object", "-w", "--no-filters", "--stdin-paths"]
-        ids = run_git(command, top, stdin=os.fsencode(paths)).text.split()
-        index = {"GIT_INDEX_FILE": f"{scratch}/index"}
-        lines = "".join(
-            f"100644 {oid}\t{name}\0" for (name, _), oid in zip(files, ids, strict=True)
-        )
-        command = ["update-index", "-z", "--index-info"]
-        run_git(command, top, stdin=os.fsencode(lines), env=index)
-        tree = run_git(["write-tree"], top, env=index).text
-    words = f"Record of run {run.id}".encode()
-    return run_git(["commit-tree", tree], top, stdin=words, env=PLAIN_IDENTITY).text
+        return commit_files(top, files, f"Record of run {run.id}")
 
 
 def read_record(top: Path, commit: str, run: Run) -> None:

@@ -19,14 +19,15 @@ from mosaic.errors import MissionError
 from mosaic.executors import executor_of, get_executor
 from mosaic.git.checkpoint_store import HIDDEN_REFS, keep_tree
 from mosaic.git.claims import find_claim, push_claimed, take_claim
-from mosaic.git.git import common_dir, head_commit, run_git
+from mosaic.git.git import answer_of, common_dir, head_commit, run_git
 from mosaic.git.objects import STORE, bring_back
 from mosaic.git.packs import make_pack
 from mosaic.git.snapshot import take_tree
-from mosaic.machine.disk import create_private_dir, find_text
+from mosaic.machine.disk import create_private_dir
 from mosaic.machine.identity import boot_id, host_name
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.records import NamedTuple
+from mosaic.remote.plan import commit_plan
 from mosaic.remote.record import MIRRORED, commit_record
 from mosaic.runs.checkpoint import last_seq
 from mosaic.sessions.choice import Given, HandOffRequest
@@ -36,6 +37,7 @@ from mosaic.sessions.session import hand_off
 from mosaic.sessions.stop import stop_session
 from mosaic.store.reading import read_mission
 from mosaic.there.receive import (
+    PLAN_REF,
     RUN_REFS,
     TURN_SECONDS,
     Attempt,
@@ -227,13 +229,9 @@ class _Follower:
         if session is None or session.ended_at is None:
             return None
         entry = snapshot.find(self._attempt.task_id)
-        path = self._layout.project / entry.task.file if entry and entry.task.file else None
-        text = find_text(path) if path else None
         return {
             "session": dump_record(session),
             "status": entry.task.status.value if entry else None,
-            "why": entry.task.why if entry else None,
-            "text": text.text if text else None,
         }
 
     def _tell_published(self) -> None:
@@ -248,7 +246,7 @@ class Published(NamedTuple):
     """What a run left so far, as refs of the repository on this machine, and as a pack."""
 
     commits: dict[str, str]
-    """By name: `branch`, `record`, and the checkpoints by their numbers."""
+    """By name: `branch`, `record`, `plan`, and the checkpoints by their numbers."""
     data: bytes
     """The pack."""
     seq: int
@@ -299,4 +297,5 @@ def _commits_of(
             commit, _, name = line.partition(" ")
             commits[name.removeprefix(prefix)] = commit
     commits["record"] = commit_record(home, run)
+    commits["plan"] = commit_plan(layout, home, answer_of(["rev-parse", PLAN_REF], home))
     return commits, left_out
