@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.git.file_commits import changes_of, commit_files
+from mosaic.git.file_trees import changes_of, commit_files, store_files
 from mosaic.machine.disk import find_bytes
 from mosaic.store.unite import Version
 
@@ -32,7 +32,10 @@ def plan_files(layout: Layout, top: Path) -> dict[str, Path]:
 
 def commit_plan(layout: Layout, top: Path, parent: str | None = None) -> str:
     """Write the mission's files as a commit, and return it; no ref names it yet."""
-    return commit_files(top, plan_files(layout, top).items(), "The mission's files", parent)
+    files = plan_files(layout, top)
+    ids = store_files(top, [*files.values()])
+    named = dict(zip(files, ids, strict=True))
+    return commit_files(top, named, "The mission's files", parent=parent)
 
 
 def changed_plan(layout: Layout, top: Path, commit: str) -> dict[Path, Version]:
