@@ -44,7 +44,7 @@ def connect_fleet(name: str, scheduler: str, values: Mapping[str, Any]) -> HostS
     return add_host(name, {**values, "scheduler": scheduler})
 
 
-def start_fleet_here(name: str, agents: int, labels: Sequence[str] = ()) -> HostSpec:
+def start_fleet_here(name: str, agents: int) -> HostSpec:
     """Start a fleet on this machine, for so many agents at once, and write it into the settings.
 
     HeldError where one of that name runs, FailedError where it does not start.
@@ -58,10 +58,8 @@ def start_fleet_here(name: str, agents: int, labels: Sequence[str] = ()) -> Host
             detail=known.where,
             hint=f"`mission fleet local {agents} --name NAME` takes another name",
         )
-    labels = labels or (known.labels if known else ())  # those that it had before
-    start_local_fleet(name, agents, labels)
-    values = {"folder": str(folder / WORK), "max": agents, "labels": [*labels]}
-    return add_host(name, {"scheduler": scheduler, **values})
+    start_local_fleet(name, agents)
+    return add_host(name, {"scheduler": scheduler, "folder": str(folder / WORK), "max": agents})
 
 
 def stop_fleet_here(name: str) -> bool:

@@ -258,13 +258,12 @@ def hand_off_task(
 
 def _hand_off_away(mission_file: Path, request: HandOffRequest, host: HostSpec) -> HandedOff:
     """Hand a task to an agent on another machine; always in a worktree, and headless."""
-    from mosaic.executors import get_away_kind  # start-up, as above
+    from mosaic.executors.ssh import SshExecutor  # start-up, as above
     from mosaic.sessions.session import hand_off
 
     request = replace(request, worktree=True, mode=Mode.HEADLESS)
     asked = {name: getattr(request, name) for name in ("model", "force", "resuming", "fresh")}
-    kind = get_away_kind(host)
-    executor = kind(mission_file, host, asked, calls_person=request.calls_person)
+    executor = SshExecutor(mission_file, host, asked, calls_person=request.calls_person)
     return hand_off(mission_file, request, executor, executor.send_ahead)
 
 

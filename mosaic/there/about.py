@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic import __version__
-from mosaic.errors import GitError
-from mosaic.git.remote_refs import list_refs
 from mosaic.machine.identity import boot_id, host_name
 from mosaic.runtimes import BUILT_IN, get_runtime
 
@@ -33,7 +31,6 @@ def tell_about(asked: Asked) -> None:
         clock=time.time(),
         free_bytes=shutil.disk_usage(asked.folder).free,
         agents=[_agent(name) for name in BUILT_IN if name != "demo"],
-        hub_problem=_hub_problem(asked.folder, str(asked.values.get("hub") or "")),
         runs=[str(each.relative_to(asked.folder).parent) for each in list_attempts(asked.folder)],
     )
 
@@ -41,17 +38,6 @@ def tell_about(asked: Asked) -> None:
 def list_attempts(folder: Path) -> list[Path]:
     """Return what is noted of each attempt below our folder."""
     return sorted(folder.glob("missions/*/runs/*/work.json"))
-
-
-def _hub_problem(folder: Path, hub: str) -> str | None:
-    """Return why a hub cannot be reached from here; None where it can, or none is asked about."""
-    if not hub:
-        return None
-    try:
-        list_refs(folder, hub, "HEAD")
-    except GitError as error:
-        return error.summary
-    return None
 
 
 def _agent(name: str) -> dict[str, Any]:
