@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import subprocess
 import tempfile
@@ -25,6 +26,7 @@ from mosaic.remote.hosts import get_host, known_hosts
 from mosaic.remote.link import CHOOSE, HOME, call, ssh_command
 from mosaic.remote.sent import hub_run, list_sent, write_sent
 from mosaic.remote.wheel import make_wheel
+from mosaic.sessions.unbegun import clean_unbegun
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.settings import HostSpec
 from mosaic.store.consent import require_consent
@@ -268,6 +270,10 @@ def clean_hosts(named: Path | None, name: str | None) -> list[CleanedAttempt]:
         if not why:
             write_sent(run, sent, is_removed=True)
         cleaned.append(CleanedAttempt(sent.host, run.id, why))
+    for spec in filter(lambda each: each.address, hosts.values()):
+        with contextlib.suppress(MissionError):  # what it keeps of others was named above
+            gone = clean_unbegun(spec, document.layout)
+            cleaned += [CleanedAttempt(spec.name, run_id, "") for run_id in gone]
     return cleaned
 
 

@@ -17,6 +17,7 @@ from mosaic.remote.link import Conversation, call
 from mosaic.remote.record import MIRRORED, read_record
 from mosaic.remote.sent import find_stop, is_away, list_sent, write_sent
 from mosaic.runs.checkpoint import last_seq
+from mosaic.sessions.unbegun import drop_unbegun
 from mosaic.store.consent import find_unallowed
 from mosaic.store.mission_file import load_mission
 
@@ -136,7 +137,9 @@ class PipeListener(Listener):
             kept = list_sent(self._run.dir.parents[1])
             for run, sent in sorted(kept, key=lambda each: each[0].dir != self._run.dir):
                 is_all_here = sent.is_left and sent.is_home and not sent.end.get("left_out")
-                if sent.host == host.name and is_all_here:
+                if sent.host == host.name and is_all_here and not sent.hub:
                     where = {"mission": sent.mission, "run": run.id, "token": sent.token}
-                    call(host, "drop", {**where, "brought_home": True})
+                    said = call(host, "drop", {**where, "brought_home": True}).values
                     write_sent(run, sent, is_removed=True)
+                    layout = load_mission(Path(self._meta.mission_file)).layout
+                    drop_unbegun(host, layout, said.get("unbegun") or ())

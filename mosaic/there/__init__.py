@@ -97,6 +97,7 @@ def _answer(asked: Asked) -> None:
         "follow": work.follow,
         "stop": work.stop,
         "drop": receive.drop,
+        "unbegun": receive.tell_unbegun,
     }
     op = str(asked.values.get("op"))
     if op not in answers:

@@ -23,6 +23,7 @@ from mosaic.machine.paths import confined, safe_segment
 from mosaic.machine.removing import remove_folder
 from mosaic.records import dataclass, replace
 from mosaic.remote.hub import RUN_REFS, forget_refs
+from mosaic.remote.plan import commit_plan, plan_files
 from mosaic.runs.folders import run_of
 from mosaic.store.consent import allow, commands_of
 from mosaic.store.mission_file import load_mission
@@ -48,6 +49,8 @@ MOST_KNOWN = 500
 FILES, RUNS = "files/", "runs/"
 """Folders in what is sent: the mission's files by the repository, and records of earlier runs."""
 PACK = "pack"
+PLAN_REF = "refs/mosaic/plan"
+"""The mission's files as this copy and the mission that sent it had them in common last."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -208,7 +211,6 @@ def prepare(asked: Asked) -> None:
                 archive.extractall(received, filter="data")
             with hold_folder(mission_dir, wait_seconds=TURN_SECONDS):
                 _take_commits(asked, repo, received)
-                _drop_unbegun(place, attempt)
             take_in(asked.values, place, received)
             remove_folder(place, received)
     remove_parts(asked.folder)
@@ -220,23 +222,6 @@ def _noted(asked: Asked, place: Path) -> Attempt:
     if find_attempt(place) is not None:
         return get_attempt(asked)
     return write_attempt(place, _attempt_of(asked.values))
-
-
-def _drop_unbegun(place: Path, attempt: Attempt) -> None:
-    """Remove earlier attempts at the task that were sent and never told to begin.
-
-    Who sends this one has reserved the task, so the link was cut before they were on record there.
-    """
-    for noted in sorted(place.parent.glob("*/work.json")):
-        other = noted.parent
-        with contextlib.suppress(MissionError):  # one that is in use, or cannot be read
-            if other == place:
-                continue
-            with hold_folder(other):
-                found = find_attempt(other)
-                is_same = found is not None and found.task_id == attempt.task_id
-                if found and is_same and not (found.went or found.carrier):
-                    _forget(other, found)
 
 
 def _take_commits(asked: Asked, repo: Path, received: Path) -> None:
@@ -285,6 +270,8 @@ def take_in(
     attempt = write_attempt(place, _attempt_of(values, carrier))
     _make_home(values, place, attempt)
     layout = _furnish(place, attempt, received)
+    home = home_of(place)
+    run_git(["update-ref", PLAN_REF, commit_plan(layout, home)], home)
     document = load_mission(layout.mission_file)
     # Who sends it has allowed them, or could not have sent it.
     allow(document, commands_of(document.mission), settles=True)
@@ -312,13 +299,18 @@ def _make_home(values: Mapping[str, Any], place: Path, attempt: Attempt) -> None
 def _furnish(place: Path, attempt: Attempt, received: Path) -> Layout:
     """Lay the mission's files over the copy as they stood, and the records of earlier runs."""
     home = home_of(place)
+    sent = set()
     for path in sorted((received / FILES).rglob("*")):
         if path.is_file():
             target = home / path.relative_to(received / FILES)
             confined(home, target)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
+            sent.add(target.relative_to(home).as_posix())
     layout = load_mission(home / attempt.mission_file).layout
+    for name, path in plan_files(layout, home).items():
+        if name not in sent:  # it is committed, and gone from where the mission is
+            path.unlink()
     ensure_state_dir(layout, is_made_here=True)
     layout = load_mission(layout.mission_file).layout
     folder = create_private_dir(layout.runs_dir) / safe_segment(attempt.task_id)
@@ -347,11 +339,33 @@ def drop(asked: Asked) -> None:
             asked.answer(dropped=False, went=True)
             return
         _forget(place, attempt)
-    asked.answer(dropped=True)
+    asked.answer(dropped=True, unbegun=_unbegun_in(mission_dir))
+
+
+def tell_unbegun(asked: Asked) -> None:
+    """Answer with the attempts of a mission that were sent and never told to begin."""
+    remove_parts(asked.folder)
+    mission_dir = asked.folder / "missions" / safe_segment(str(asked.values["mission"]))
+    asked.answer(unbegun=_unbegun_in(mission_dir))
+
+
+def _unbegun_in(mission_dir: Path) -> list[dict[str, str]]:
+    found = []
+    for noted in sorted(mission_dir.glob("runs/*/work.json")):
+        attempt = None
+        with contextlib.suppress(MissionError):  # one that cannot be read is left to people
+            attempt = find_attempt(noted.parent)
+        if attempt is not None and not (attempt.went or attempt.carrier):
+            facts = {"mission": attempt.mission, "run": attempt.run_id, "token": attempt.token}
+            found.append({**facts, "task": attempt.task_id})
+    return found
 
 
 def _forget(place: Path, attempt: Attempt) -> None:
     repo = repo_of(place)
+    if not (repo / "HEAD").exists():  # it was cut off before
+        remove_folder(place.parent, place)
+        return
     with contextlib.suppress(HeldError):  # another attempt has it by now
         release_claim(_top_of(place), remote_of(place, attempt), claim_of(place, attempt))
     if attempt.hub:

@@ -154,7 +154,6 @@ def clean_up(repo: MissionRepo, *machines: Machine) -> None:
     assert repo.run("hosts", "clean").exit_code == 0
     for each in machines:
         assert each.attempts() == []
-        assert [*each.works.glob(".received-*")] == []
 
 
 def follow(host: HostSpec, where: dict[str, str]) -> Iterator[Frame]:
@@ -200,8 +199,10 @@ def test_a_link_that_is_cut_anywhere_loses_nothing(
     let_work(repo)
     work_through_cuts(repo, cut_box, [{**cut, "how": how} for cut in PLANNED])
     assert cut_box.planned() == []
-    assert cut_box.proxy.lost == len(PLANNED)
+    wait_for(lambda: cut_box.proxy.lost == len(PLANNED), "the last cut")
     clean_up(repo, cut_box.there)
+    cut_box.proxy.close()
+    wait_for(lambda: not [*cut_box.there.works.glob(".received-*")], "what was half sent to go")
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
@@ -425,7 +426,7 @@ def test_what_was_given_up_or_never_began_is_over(repo: MissionRepo, cut_box: Cu
     box.start()
     stopped = repo.run("stop", session)
     assert f"{session} was given up; its agent on `box` is ended" in stopped.stdout
-    assert repo.run("stop", "nothing").exit_code == 3
+    assert repo.run("stop", "nothing").exit_code == 2
     # One that is never told to begin is removed there, though the answer to that is lost.
     cuts: list[dict[str, Any]] = [{"op": "go", "way": "up", "at": 0.5, "how": "drop"}] * 3
     cut_box.cut_at(*cuts, {"op": "drop", "way": "down", "at": 0.0, "how": "drop"})

@@ -185,6 +185,8 @@ def machine(
         f'Port {port}\nListenAddress {address}\nHostKey "{made.folder}/host_key"\n'
         f'AuthorizedKeysFile "{keys}"\nStrictModes no\nPidFile none\n'
         f'ForceCommand "{shell}"\nPermitRootLogin yes\nMaxStartups 100\n'
+        # A bash that sshd starts reads the person's own `.bashrc`, unless it is an inner one.
+        "SetEnv SHLVL=1\n"
     )
     (made.folder / "ssh_config").write_text(
         f"Host {name}\n  HostName {address}\n  Port {port}\n"
