@@ -16,7 +16,7 @@ from mosaic.errors import FailedError, MissionError
 from mosaic.executors.dask import asked_labels
 from mosaic.executors.hub import carrier_values
 from mosaic.reach.hub import HubListener
-from mosaic.remote.fleet import adopt_run, is_known, submit_run
+from mosaic.remote.fleet import adopt_run, is_known, submit_run, withdraw_run
 from mosaic.remote.hub import PARCEL
 
 if TYPE_CHECKING:
@@ -45,6 +45,12 @@ class FleetListener(HubListener):
             raise
         self._remind(there, is_first)
         return is_new
+
+    def _pass_wish(self, there: HubRun) -> None:
+        super()._pass_wish(there)
+        if self._sent.end:  # it never begins: what waits in the fleet would only find that out
+            with contextlib.suppress(MissionError):
+                withdraw_run(self._host(), self._run.id, self._sent.token)
 
     def _remind(self, there: HubRun, is_first: bool) -> None:
         """Ask the fleet to carry the run, or to carry it on, where that is due."""

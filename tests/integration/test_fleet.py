@@ -129,6 +129,7 @@ def test_labels_and_stops_hold_also_for_what_waits(away: MissionRepo, pool: Flee
     assert "`gpu`" in away.run("hosts", "check").stdout  # no worker offers it
     away.run("stop")
     assert wait_for_end(away) == "stopped"
+    wait_for(lambda: not pool.listed()["unplaced"], "the fleet to let go of it")
     hand_off(away, waiting(away))
     command = [sys.executable, "-m", "distributed.cli.dask_worker"]
     command += ["--scheduler-file", str(pool.scheduler), "--host", "127.0.0.1", "--no-dashboard"]
