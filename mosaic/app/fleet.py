@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.hosts import add_host, hosts_to_check
@@ -41,6 +42,8 @@ class ListedFleet(NamedTuple):
 
 def connect_fleet(name: str, scheduler: str, values: Mapping[str, Any]) -> HostSpec:
     """Write a fleet into the person's own settings; one of that name gets the values as well."""
+    if os.path.isfile(os.path.expanduser(scheduler)):
+        scheduler = os.path.abspath(os.path.expanduser(scheduler))
     return add_host(name, {**values, "scheduler": scheduler})
 
 

@@ -118,5 +118,6 @@ def _hub(hub: str, answers: Mapping[str, dict[str, Any] | MissionError]) -> Item
 
 
 def _facts(said: Mapping[str, Any], began: float) -> Iterator[Item]:
+    yield _versions("versions", said["versions"])
     yield clock_item(float(said["clock"]), began)
     yield from fact_items(said)

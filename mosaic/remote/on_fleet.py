@@ -81,8 +81,9 @@ def _ours(tasks: Any) -> list[str]:
 async def answer_here(
     folder: str, path: list[str], op: str, values: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Answer a question on a worker's machine, as `mosaic.there` does over SSH."""
-    return await asyncio.to_thread(_ask_there, folder, path, {"op": op, **values})
+    """Answer a question on a worker's machine, as `mosaic.there` does over SSH, with versions."""
+    said = await asyncio.to_thread(_ask_there, folder, path, {"op": op, **values})
+    return {**said, "versions": tell_versions()}
 
 
 def _ask_there(folder: str, path: list[str], question: Mapping[str, Any]) -> dict[str, Any]:
