@@ -17,7 +17,7 @@ RUNS_ON = "runs_on"
 HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 HOST_ADDRESS = re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.@:%/\[\]+-]*")
 """What `ssh` takes for a destination; never what it would take for an option."""
-HOST_SCHEDULER = re.compile(r"(?:tcp|tls|ws|wss|ucx)://[^\s/?#@]+|(?:/|~/).+")
+HOST_SCHEDULER = re.compile(r"(?:tcp|tls)://[^\s/?#@]+|(?:/|~/).+")
 """What Dask takes for a scheduler: its address, or the file that has it."""
 HOST_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LISTS = ("labels", "setup", "options", "env", "path")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 CALL_SECONDS = 60.0
 SAME_HINT = "install the same version of `mosaic-mission` for the scheduler and all workers"
 CONNECT_SECONDS = 10.0
+HANDSHAKE_SECONDS = 20.0
 _POLL_SECONDS = 0.02
 Answer = TypeVar("Answer")
 
@@ -228,24 +229,29 @@ def _called(host: HostSpec, ask: Callable[[Client], Awaitable[Answer]]) -> Answe
     _silence()
 
     async def call() -> Answer:
-        async with (
-            asyncio.timeout(CALL_SECONDS),
-            Client(
-                _address_of(host),
-                asynchronous=True,
-                set_as_default=False,
-                timeout=CONNECT_SECONDS,
-                name="mission",
-            ) as client,
-        ):
-            return await ask(client)
+        client = Client(
+            _address_of(host),
+            asynchronous=True,
+            set_as_default=False,
+            timeout=CONNECT_SECONDS,
+            name="mission",
+        )
+        try:
+            async with asyncio.timeout(HANDSHAKE_SECONDS):  # who answers may be no scheduler
+                await client
+            async with asyncio.timeout(CALL_SECONDS):
+                return await ask(client)
+        finally:
+            with contextlib.suppress(OSError):
+                await client.close()
 
     try:
         with warnings.catch_warnings():
             # That versions differ is seen by `mission hosts check`, or when something fails.
             warnings.simplefilter("ignore")
             return asyncio.run(call())
-    except (OSError, ValueError) as error:  # a timeout is an OSError, as is a comm that closed
+    except (OSError, ValueError, TypeError) as error:
+        # A timeout is an OSError, as is a comm that closed; a TypeError: TLS has no certificates.
         raise UnreachableError(host.name, _words(error)) from None
     except (ImportError, AttributeError) as error:
         raise FailedError(
@@ -279,4 +285,6 @@ def _silence() -> None:
 
 
 def _words(error: BaseException) -> str:
+    if isinstance(error, TimeoutError) and not str(error):
+        return "no answer in time"
     return " ".join(str(error).split()) or type(error).__name__
