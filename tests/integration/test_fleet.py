@@ -57,11 +57,8 @@ def wait_for_agent(repo: MissionRepo) -> None:
 
 
 def wait_for_end(repo: MissionRepo) -> str:
-    def has_ended() -> bool:
-        repo.run("status")
-        return bool(repo.session().get("endedAt"))
-
-    wait_for(has_ended, "the session's end")
+    """Wait until the end is recorded, by the process that listens, and return its reason."""
+    wait_for(lambda: repo.session().get("endedAt"), "the session's end")
     wait_for(lambda: not [*(repo.state / "sessions").glob("*.lock")], "the lock's end")
     return str(repo.session()["endedReason"])
 
@@ -88,13 +85,7 @@ def test_a_fleet_here_is_started_looked_at_and_used_to_the_merge(
         assert items[name]["state"] == "ok", items
     hand_off(repo, "git add made.txt; git commit -qm Made; echo rest >rest.txt; ", **own)
     run = repo.run_dir()
-
-    def has_ended() -> bool:
-        repo.run("status", **own)
-        return bool(repo.session().get("endedAt"))
-
-    wait_for(has_ended, "the session's end")
-    assert repo.session()["endedReason"] == "completed", repo.session()
+    assert wait_for_end(repo) == "completed", repo.session()
     assert "what it says" in (run / "stdout.log").read_text()
     assert json.loads((run / "state.json").read_text())["place"]["executor"] == "dask"
     assert "made.txt" in json.dumps(repo.run("review", "T-001", "--json").json())
@@ -195,6 +186,7 @@ def test_what_a_machine_kept_is_judged_there_when_its_fleet_is_back(
     for pid in _pids_with(str(away.run_dir()), "mosaic.reach"):
         os.kill(pid, signal.SIGKILL)  # the laptop is switched off, too
     pool.start()
+    assert away.run("status").exit_code == 0  # has somebody listen again
     assert wait_for_end(away) == "crashed"
     assert (away.state / "worktrees" / "T-001" / "half.txt").read_text() == "half\n"
     assert begun(away) == 1
