@@ -69,6 +69,8 @@ class Listener:
         self._meta = run.meta()
         self._link = find_link(run)
         self._state: dict[str, Any] = {}
+        self._ahead_seconds = 0.0
+        """How far the clock there is ahead of that here."""
 
     def run(self) -> None:
         """Stay until the end is recorded here, or the run is given up."""
@@ -82,12 +84,9 @@ class Listener:
                 failures = 0 if self._listen() else failures + 1
                 if self._sent.end:
                     continue
-            except MissionError as error:
+            except (MissionError, OSError) as error:
                 failures += 1
-                if self._sent.end:  # what is wrong is here
-                    sys.stderr.write(f"its end is not recorded yet: {error.summary}\n")
-                else:
-                    self._note_link(error)
+                self._note_link(error)
             pause = PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)]
             # A bring-home that failed waits too: somebody may be saving the mission's files.
             time.sleep(pause)
@@ -133,6 +132,8 @@ class Listener:
                 for frame in conversation.answers():
                     has_heard = True
                     self._note_link(None)
+                    if "clock" in frame.values:
+                        self._ahead_seconds = float(frame.values["clock"]) - time.time()
                     if frame.values.get("went") is False:
                         self._end_unbegun(host)
                     else:
@@ -148,12 +149,14 @@ class Listener:
 
     def _pass_stops(self, conversation: Conversation, is_over: threading.Event) -> None:
         told = ""
-        while not is_over.wait(STOP_POLL_SECONDS):
+        while True:
             wish = find_stop(self._run)
             if wish and wish != told:
                 with contextlib.suppress(MissionError):  # the link is cut: the next one tells it
                     conversation.tell({"now": wish == "now"})
                 told = wish
+            if is_over.wait(STOP_POLL_SECONDS):
+                return
 
     def _end_unbegun(self, host: HostSpec) -> None:
         """Make sure that what was not begun never will be, and take that for its end."""
@@ -167,7 +170,7 @@ class Listener:
             self._append(run.dir / values["log"], int(values["offset"]), frame.data)
         elif "state" in values:
             self._state = dict(values["state"])
-            state = state_from(run, self._sent, self._state)
+            state = state_from(run, self._sent, self._state, self._ahead_seconds)
             # The end is written last, when it is recorded.
             if state.finished_at is None:
                 run.write_state(state)
@@ -175,6 +178,7 @@ class Listener:
             self._take_commits(dict(values["commits"]), frame.data)
         elif "ended" in values:
             end = {**dict(values["ended"]), "state": self._state}
+            end["ahead_seconds"] = self._ahead_seconds
             write_sent(run, self._sent, end=end)
 
     def _append(self, path: Path, offset: int, data: bytes) -> None:
@@ -192,21 +196,24 @@ class Listener:
         read_record(top, commits["record"], run)
         write_sent(run, self._sent, commits={**self._sent.commits, **commits})
 
-    def _note_link(self, problem: MissionError | None) -> None:
-        """Write down whether the machine answers, where that is news."""
+    def _note_link(self, problem: MissionError | OSError | None) -> None:
+        """Write down whether it goes on with the machine, where that is news."""
         known, now = self._link, utc_now()
         if problem is not None:
-            since = known.unreachable_since or now
-            words = " ".join(problem.summary.split())
+            # At the end the machine has said all that it had to: what is wrong is here.
+            is_silent = isinstance(problem, UnreachableError) and not self._sent.end
+            since = known.unreachable_since or now if is_silent else None
+            said = problem.summary if isinstance(problem, MissionError) else str(problem)
+            words = " ".join(said.split())
             new = Linked(seen_at=known.seen_at, unreachable_since=since, problem=words)
             is_news = (known.unreachable_since, known.problem) != (since, words)
         else:
             new = Linked(seen_at=now)
             is_old = known.seen_at is None or now - known.seen_at > timedelta(seconds=SEEN_SECONDS)
-            is_news = is_old or known.unreachable_since is not None
+            is_news = is_old or known.unreachable_since is not None or bool(known.problem)
         if is_news:
             self._link = new
-            with contextlib.suppress(MissionError):
+            with contextlib.suppress(MissionError, OSError):  # the disk here may be full
                 self._run.write_json(LINK_FILE, dump_record(new))
 
     def _say_home(self) -> None:

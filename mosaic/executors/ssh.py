@@ -7,7 +7,6 @@ as begun, and who listens (`mosaic.reach`) finds out.
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import subprocess
 import sys
@@ -94,7 +93,11 @@ class SshExecutor:
                 "user": identity_to_send(top),
                 "setup": [*self._host.setup],
             }
-            call(self._host, "prepare", values, place, SEND_SECONDS)
+            try:
+                call(self._host, "prepare", values, place, SEND_SECONDS)
+            except FailedError:  # it may have been taken in, and the answer lost
+                self._take_back({**where, "token": self._sent.token})
+                raise
 
     def start(self, run_dir: Path, order: Order) -> Started:  # noqa: ARG002 - made anew there
         """Have the work begin, and somebody here listen to it.
@@ -109,21 +112,19 @@ class SshExecutor:
         where = {"mission": sent.mission, "run": run.id, "token": sent.token}
         agent = None
         try:
-            said = self._go(
-                **where,
+            asked = {
                 **self._asked,
-                runtime=meta.runtime,
-                timeout_seconds=meta.timeout_seconds,
-                by=f"session {meta.session_id} of `{host_name()}`",
-                over=earlier_tokens(layout, meta.task_id),
-                env=variables_to_send(self._host),
-            )
-            agent = said.get("agent")
+                "runtime": meta.runtime,
+                "timeout_seconds": meta.timeout_seconds,
+                "by": f"session {meta.session_id} of `{host_name()}`",
+                "over": earlier_tokens(layout, meta.task_id),
+                "env": variables_to_send(self._host),
+            }
+            agent = self._go(where, asked).get("agent")
         except UnreachableError:
             pass  # it may have been heard: who listens finds out
         except MissionError:
             write_sent(run, sent, went=False)
-            self._take_back(where)
             raise
         known = ProcessIdentity(**agent) if isinstance(agent, dict) else None
         identity = ProcessIdentity(
@@ -150,18 +151,33 @@ class SshExecutor:
         """Return at once: the supervisor goes on without this process."""
         return False
 
-    def _go(self, **asked: object) -> Mapping[str, JsonValue]:
+    def _go(self, where: Mapping[str, str], asked: Mapping[str, object]) -> Mapping[str, JsonValue]:
+        """Have it begin; an UnreachableError where it may have begun, any other where it has not.
+
+        What could not begin is taken back.
+        """
+        unheard: UnreachableError | None = None
         for left in reversed(range(TRIES)):
             try:
-                return call(self._host, "go", asked, seconds=GO_SECONDS).values
-            except UnreachableError:
+                return call(self._host, "go", {**where, **asked}, seconds=GO_SECONDS).values
+            except UnreachableError as error:
+                unheard = error
                 if not left:
                     raise
+            except MissionError:
+                # It may have begun before, by a question whose answer was lost.
+                has_begun = self._take_back(where)
+                if has_begun or (has_begun is None and unheard):
+                    raise unheard or UnreachableError(self._host.name, "it began") from None
+                raise
         raise AssertionError("not reached")
 
-    def _take_back(self, where: Mapping[str, str]) -> None:
-        with contextlib.suppress(FailedError):  # it never begins without being told
-            call(self._host, "drop", where)
+    def _take_back(self, where: Mapping[str, str]) -> bool | None:
+        """Have removed there what has not begun; tell whether it has, None where nobody says."""
+        try:
+            return bool(call(self._host, "drop", where).values.get("went"))
+        except MissionError:
+            return None
 
 
 class OnHost(Supervised):

@@ -243,7 +243,11 @@ def _judge_sent(run_dir: Path) -> Judgement | None:
         return dead(f"it ended on `{sent.host}`" if sent.is_home else "it was given up")
     link = find_link(run)
     if link.unreachable_since is None:
-        return alive(f"it runs on `{sent.host}`")._replace(host=sent.host)
+        words = f"it runs on `{sent.host}`"
+        if sent.end:
+            words = f"it ended on `{sent.host}`, and that is recorded next"
+        words += f"; it cannot go on: {link.problem}" if link.problem else ""
+        return alive(words)._replace(host=sent.host)
     since = f"{link.unreachable_since.astimezone():%Y-%m-%d %H:%M}"
     words = f"`{sent.host}` is unreachable since {since}: {link.problem}"
     return unknown(words)._replace(host=sent.host)

@@ -16,12 +16,15 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from mosaic import __version__
 from mosaic.errors import FailedError, MissionError, ProgramNotFoundError
 from mosaic.machine.disk import create_private_dir
 from mosaic.machine.person import HOME_VARIABLE
+from mosaic.machine.signature import access_error
 from mosaic.records import NamedTuple
 from mosaic.remote.frames import write_frame
 
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 LARGEST_QUESTION = 8 << 20
 BLOCK_BYTES = 1 << 20
+BEGINNING = ("known", "prepare", "go")
+"""What is asked so that work begins."""
 
 
 class Asked(NamedTuple):
@@ -37,8 +42,8 @@ class Asked(NamedTuple):
 
     folder: Path
     values: Mapping[str, Any]
-    data: Path
-    """A file with what was sent along; it goes when the question is answered."""
+    data: IO[bytes]
+    """What was sent along."""
     lines: IO[bytes]
     """What is said later, for those that take it."""
     answer: Callable[..., None]
@@ -47,7 +52,7 @@ class Asked(NamedTuple):
 
 def main() -> None:
     """Answer one question."""
-    folder = create_private_dir(Path(os.path.realpath(os.path.expanduser(sys.argv[1]))))
+    folder = Path(os.path.realpath(os.path.expanduser(sys.argv[1])))
     paths = [os.path.expanduser(each) for each in sys.argv[2:]]
     os.environ["PATH"] = os.pathsep.join([*paths, os.environ.get("PATH", os.defpath)])
     os.environ[HOME_VARIABLE] = str(folder / "state")
@@ -61,28 +66,38 @@ def main() -> None:
     def answer(data: bytes = b"", **said: Any) -> None:
         write_frame(pipe, word, said, data)
 
-    place = folder / f".received-{os.getpid()}"
     try:
-        _receive(stdin, int(values.get("data") or 0), place)
-        _answer(Asked(folder, values, place, stdin, answer))
+        _refuse_other_version(values)
+        # Without a name: where this process is killed, nothing of it is left.
+        with tempfile.TemporaryFile(dir=create_private_dir(folder)) as data:
+            _receive(stdin, int(values.get("data") or 0), data)
+            _answer(Asked(folder, values, data, stdin, answer))
     except BrokenPipeError:  # who asked is gone
         sys.exit(1)
     except (MissionError, OSError, ValueError, KeyError) as error:
         with contextlib.suppress(BrokenPipeError):
             answer(error=_facts(error))
         sys.exit(1)
-    finally:
-        place.unlink(missing_ok=True)
 
 
-def _receive(stream: IO[bytes], size: int, place: Path) -> None:
-    with open(place, "wb") as file:
-        while size:
-            block = stream.read(min(size, BLOCK_BYTES))
-            if not block:
-                raise FailedError("what was sent did not arrive as a whole")
-            file.write(block)
-            size -= len(block)
+def _refuse_other_version(values: Mapping[str, Any]) -> None:
+    """Begin nothing for another version; what was begun is followed to its end all the same."""
+    version = values.get("version")
+    if values.get("op") in BEGINNING and version != __version__:
+        raise FailedError(
+            f"version {__version__} of `mission` is installed there, and it is {version} here",
+            hint="`mission hosts check --install` puts the same version there",
+        )
+
+
+def _receive(stream: IO[bytes], size: int, file: IO[bytes]) -> None:
+    while size:
+        block = stream.read(min(size, BLOCK_BYTES))
+        if not block:
+            raise FailedError("what was sent did not arrive as a whole")
+        file.write(block)
+        size -= len(block)
+    file.seek(0)
 
 
 def _answer(asked: Asked) -> None:
@@ -104,6 +119,8 @@ def _answer(asked: Asked) -> None:
 
 
 def _facts(error: Exception) -> dict[str, Any]:
+    if isinstance(error, OSError):
+        error = access_error("used", error.filename or "its folder", error)
     return {
         "code": getattr(error, "code", None),
         "message": getattr(error, "message", None) or f"{type(error).__name__}: {error}",

@@ -5,13 +5,14 @@ Nothing is run yet. Sent a second time, what was taken in whole is left as it is
 
 from __future__ import annotations
 
+import contextlib
 import tarfile
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
-from mosaic.errors import FailedError, HeldError
+from mosaic.errors import FailedError, HeldError, MissionError
 from mosaic.git.claims import Claim, find_claim, release_claim
-from mosaic.git.git import run_git
+from mosaic.git.git import refuse_old_git, run_git
 from mosaic.git.objects import share_objects
 from mosaic.git.packs import take_pack
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
@@ -124,7 +125,8 @@ def claim_of(place: Path, attempt: Attempt) -> Claim:
 
 
 def tell_known(asked: Asked) -> None:
-    """Answer with the commits that need not be sent."""
+    """Answer with the commits that need not be sent; a FailedError where git is too old."""
+    refuse_old_git()
     repo = repo_of(place_of(asked))
     known: list[str] = []
     if (repo / "HEAD").exists():
@@ -143,13 +145,18 @@ def prepare(asked: Asked) -> None:
         if known is not None:
             known = get_attempt(asked)
         if known is None or not known.is_ready:
-            received = create_private_dir(place / "received")
-            with tarfile.open(asked.data) as archive:
-                archive.extractall(received, filter="data")
-            with hold_folder(mission_dir, wait_seconds=TURN_SECONDS):
-                _take_commits(asked, repo, received)
-            _take_in(asked, place, repo, received)
-            remove_folder(place, received)
+            try:
+                received = create_private_dir(place / "received")
+                with tarfile.open(fileobj=asked.data) as archive:
+                    archive.extractall(received, filter="data")
+                with hold_folder(mission_dir, wait_seconds=TURN_SECONDS):
+                    _take_commits(asked, repo, received)
+                _take_in(asked, place, repo, received)
+                remove_folder(place, received)
+            except (MissionError, OSError):
+                with contextlib.suppress(MissionError):  # why it could not be taken in says more
+                    _forget(place, repo, str(asked.values["run"]))
+                raise
     asked.answer(ready=True)
 
 
@@ -232,6 +239,10 @@ def drop(asked: Asked) -> None:
     place = place_of(asked)
     mission_dir = place.parent.parent
     if find_attempt(place) is None:
+        with contextlib.suppress(HeldError):  # then it is just being taken in
+            if place.is_dir():
+                with hold_folder(place):
+                    remove_folder(place.parent, place)
         asked.answer(dropped=False)
         return
     # Both: nobody may begin it, and nobody may take in another, in between.
@@ -244,17 +255,18 @@ def drop(asked: Asked) -> None:
         if is_at_work or (attempt.went and not asked.values.get("brought_home")):
             asked.answer(dropped=False, went=True)
             return
-        _forget(place, attempt)
+        repo = repo_of(place)
+        claim = find_claim(repo, str(repo), attempt.task_id)
+        if claim is not None and claim.token == attempt.token:
+            release_claim(repo, str(repo), claim)
+        _forget(place, repo, attempt.run_id)
     asked.answer(dropped=True)
 
 
-def _forget(place: Path, attempt: Attempt) -> None:
-    repo = repo_of(place)
-    claim = find_claim(repo, str(repo), attempt.task_id)
-    if claim is not None and claim.token == attempt.token:
-        release_claim(repo, str(repo), claim)
-    command = ["for-each-ref", "--format=%(refname)", f"{RUN_REFS}/{attempt.run_id}/"]
-    for name in run_git(command, repo).text.split():
+def _forget(place: Path, repo: Path, run_id: str) -> None:
+    """Remove what is kept of an attempt, first what takes most room: the disk may be full."""
+    remove_folder(place.parent, place)
+    command = ["for-each-ref", "--format=%(refname)", f"{RUN_REFS}/{run_id}/"]
+    for name in run_git(command, repo).text.split() if (repo / "HEAD").exists() else ():
         if not name.endswith(("/branch", "/head")):  # by these the next one is sent in parts
             run_git(["update-ref", "-d", name], repo)
-    remove_folder(place.parent, place)
