@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.app.config import change_config
 from mosaic.app.doctor import Item, State
+from mosaic.app.fleet_check import check_fleet
+from mosaic.app.host_facts import clock_item, fact_items
 from mosaic.errors import FailedError, MissionError, MissionNotFoundError, UsageError
 from mosaic.machine.signature import access_error
 from mosaic.model import Mission
 from mosaic.plan.hosts import parse_host
-from mosaic.plan.sizes import format_size
 from mosaic.records import NamedTuple
 from mosaic.remote.hosts import get_host, known_hosts
 from mosaic.remote.link import call
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mosaic.settings import HostSpec
-
-LITTLE_BYTES = 1 << 30
-MOST_CLOCK_SECONDS = 60.0
 
 
 class ListedHost(NamedTuple):
@@ -69,11 +67,10 @@ def add_host(name: str, values: Mapping[str, Any]) -> HostSpec:
 
     given = {key: value for key, value in values.items() if value not in (None, [], "")}
     known = own_settings().hosts.get(name)
-    if known is None:
-        try:
-            parse_host(name, given)
-        except ValueError as error:
-            raise _refusal(name, error) from None
+    try:
+        parse_host(name, {**(_values_of(known) if known else {}), **given})
+    except ValueError as error:
+        raise _refusal(name, error) from None
 
     def edit(_place: Path, text: str) -> str:
         for key, value in given.items():
@@ -85,6 +82,16 @@ def add_host(name: str, values: Mapping[str, Any]) -> HostSpec:
     if fault := own.faults.get(f"hosts.{name}"):
         raise fault
     return own.hosts[name]
+
+
+def _values_of(spec: HostSpec) -> dict[str, Any]:
+    """Return what is set of a host, as its table has it."""
+    values = {
+        name: getattr(spec, name)
+        for name, each in spec.__dataclass_fields__.items()
+        if name != "name" and getattr(spec, name) != each.default
+    }
+    return {key: [*v] if isinstance(v, tuple) else v for key, v in values.items()}
 
 
 def _refusal(name: str, error: ValueError) -> UsageError:
@@ -112,6 +119,9 @@ def hosts_to_check(named: Path | None, name: str | None) -> list[HostSpec]:
 
 def check_host(spec: HostSpec) -> Iterator[Item]:
     """Look whether work can be sent to a machine, and say each thing as it is found."""
+    if spec.scheduler:
+        yield from check_fleet(spec)
+        return
     began = time.time()
     try:
         found = probe(spec)
@@ -122,48 +132,28 @@ def check_host(spec: HostSpec) -> Iterator[Item]:
     lacks = False
     for trait in traits(spec, found):
         if trait.name == "mission":
-            yield _clock(float(found.get("clock") or 0), began)
+            yield clock_item(float(found.get("clock") or 0), began)
         lacks = lacks or not trait.is_ok
         yield Item(trait.name, State.OK if trait.is_ok else State.BAD, trait.found, trait.hint)
     if lacks:
         return
     try:
-        yield from _facts(call(spec, "about", {}).values)
+        yield from fact_items(call(spec, "about", {}).values)
     except MissionError as error:
         yield Item("mission", State.BAD, error.summary, error.hint)
-
-
-def _facts(about: Mapping[str, Any]) -> Iterator[Item]:
-    free = int(about["free_bytes"])
-    state = State.OK if free > LITTLE_BYTES else State.BAD
-    yield Item("disk", state, f"{format_size(free)} free", "make room there")
-    for agent in about["agents"]:
-        name, problem = agent["name"], agent["problem"]
-        if problem:
-            hint = "install it there, or name its folder in `path` of the host"
-            yield Item(name, State.MISSING, problem, hint)
-        elif not agent["has_login"]:
-            words = f"{agent['version']}, no login seen"
-            yield Item(name, State.MISSING, words, "log in there; no login is ever sent")
-        else:
-            yield Item(name, State.OK, f"{agent['version']}, with a login")
-    runs = about["runs"]
-    yield Item("runs", State.OK, f"{len(runs)} kept there")
-
-
-def _clock(theirs: float, began: float) -> Item:
-    after = time.time()
-    apart = max(0.0, began - 1 - theirs, theirs - after)
-    words = "as here" if apart < 1 else f"{apart:.0f} s apart from here"
-    state = State.OK if apart < MOST_CLOCK_SECONDS else State.MISSING
-    return Item("clock", state, words, "set the clock there; times in records are of there")
 
 
 def install_on(spec: HostSpec, wheel: Path | None) -> None:
     """Install this version into the folder on a machine, from a wheel that is sent there.
 
-    What it needs beside that, pip fetches there as usual. A FailedError where that fails.
+    What it needs beside that, pip fetches there as usual. A FailedError where that fails, a
+    UsageError for a fleet, whose workers are set up as Dask's are.
     """
+    if spec.scheduler:
+        raise UsageError(
+            f"`{spec.name}` is a fleet: nothing is installed on its workers from here",
+            hint="install `mosaic-mission[fleet]` where its scheduler and workers are started",
+        )
     with tempfile.TemporaryDirectory(prefix="mosaic-") as folder:
         place = wheel or make_wheel(Path(folder))
         try:

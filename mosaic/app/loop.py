@@ -104,6 +104,7 @@ def run_pool(
     executor: str,
     keeps_full: bool,
     stays: bool,
+    clock: Clock = CLOCK,
 ) -> LoopReport | PoolStart:
     """Hand off several tasks at once, each in a worktree and to a supervisor of its own.
 
@@ -148,6 +149,7 @@ def run_pool(
         follow=_follower(mission_file),
         size=room,
         keeps_full=keeps_full,
+        clock=clock,
     )
     report = pool.run() if stays else pool.fill()
     report.worktrees.update(worktrees)

@@ -30,6 +30,7 @@ from mosaic.remote.shell import LINE, refuse_unready, ssh_command
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from mosaic.errors import MissionError
     from mosaic.settings import HostSpec
 
 CODE = "from mosaic.there import main; main()"
@@ -88,7 +89,7 @@ class Conversation:
         try:
             for frame in read_frames(self._process.stdout, self._word):
                 if error := frame.values.get("error"):
-                    raise _raised(error, self._host.name)
+                    raise error_from(error, self._host.name)
                 yield frame
         except (OSError, ValueError) as error:
             raise self._unreachable(str(error)) from None
@@ -167,7 +168,7 @@ def call(
             raise
 
 
-def _raised(error: dict[str, Any], host: str) -> Exception:
+def error_from(error: Mapping[str, Any], host: str) -> MissionError:
     """Return an error of the other side as one of ours, with the name of that."""
     from mosaic import errors
 

@@ -19,6 +19,7 @@ from mosaic.errors import (
 )
 from mosaic.executors import executor_of
 from mosaic.git.git import find_repository
+from mosaic.machine.clock import CLOCK
 from mosaic.machine.identity import host_name
 from mosaic.plan.durations import format_duration
 from mosaic.plan.ready import Reason
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from mosaic.machine.clock import Clock
     from mosaic.model import Task
     from mosaic.plan.pace import Limits
     from mosaic.plan.ready import Selection
@@ -80,6 +82,7 @@ class Pool(Ledger):
         follow: Callable[[], Looked],
         size: int,
         keeps_full: bool,
+        clock: Clock = CLOCK,
     ) -> None:
         """Make a pool of `size` workers.
 
@@ -87,7 +90,9 @@ class Pool(Ledger):
         threads. With `keeps_full` a task that is ready takes the place of one that ended.
         """
         request = replace(request, worktree=True)
-        super().__init__(mission_file, request, limits, face, alert=alert, follow=follow)
+        super().__init__(
+            mission_file, request, limits, face, alert=alert, follow=follow, clock=clock
+        )
         self._waits = False
         self._start = start
         self._size = size
@@ -100,6 +105,11 @@ class Pool(Ledger):
         self._told_waiting: set[str] = set()
         self._told_beside: set[str] = set()
         self._not_before: dict[str, float] = {}
+        self._now = self._clock.seconds()
+        """The moment by which it is decided what may be started and what is waited for.
+
+        One for both: what comes due between two readings would be neither.
+        """
         self._started = 0
         self._refusals = 0
         self._stops_sent = 1
@@ -168,10 +178,11 @@ class Pool(Ledger):
         return False
 
     def _is_waiting(self) -> bool:
-        is_later = any(until > self._clock.seconds() for until in self._not_before.values())
+        is_later = any(until > self._now for until in self._not_before.values())
         return self._waits or is_later
 
     def _fill(self, threads: ThreadPoolExecutor) -> None:
+        self._now = self._clock.seconds()
         while self._why is None and len(self.workers) + len(self._starting) < self._size:
             if not self._keeps_full and self._started >= self._size:
                 return
@@ -212,10 +223,11 @@ class Pool(Ledger):
             snapshot, milestone=self._request.milestone, reserved=reserved, at_once=True
         )
         self._tell_waiting(selection)
-        now = self._clock.seconds()
+        # The end of a session is on record before its supervisor has ended, and is judged after.
+        passed_by = self._left_out | {worker.task.id for worker in self.workers.values()}
         for verdict in selection.ready:
             name = verdict.task.id
-            if name not in self._left_out and self._not_before.get(name, 0.0) <= now:
+            if name not in passed_by and self._not_before.get(name, 0.0) <= self._now:
                 return verdict.task
         if not (self.workers or self._starting or self._is_waiting()):
             snapshot.raise_problems()

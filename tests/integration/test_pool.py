@@ -6,11 +6,19 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mosaic.app.hand_off import Face
+from mosaic.app.loop import run_pool
+from mosaic.machine.clock import Clock
+from mosaic.plan.pace import Limits
+from mosaic.sessions.choice import HandOffRequest
+from mosaic.sessions.output import LiveSession
+from mosaic.workers.report import LoopReport
 from tests.support.mission import MissionRepo, is_running, wait_for
 from tests.support.shell_agent import change_mission
 from tests.support.workers import begun, give_agent, worktree_of
@@ -200,6 +208,37 @@ def test_a_task_that_nobody_finishes_is_given_up_and_the_others_go_on(home: Miss
     told = json.loads(out)
     assert told["gave_up"] == ["T-001"], err
     assert statuses(home) == {"T-001": "blocked", "T-002": "review", "T-003": "review"}
+
+
+def test_a_try_that_comes_due_while_the_workers_are_shown_is_made(
+    home: MissionRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for task in ("T-002", "T-003"):
+        home.run("cancel", task, "--why", "not needed")
+    does = "sys.exit(3) if len([*run_dir.parent.iterdir()]) < 2 else finish()"
+    monkeypatch.setenv("AGENT_DOES", does)
+    clock = Clock()
+    passed = [0.0]
+    monkeypatch.setattr(clock, "seconds", lambda: passed[0])
+
+    class SlowScreen(Face):
+        def show(self, live: Sequence[LiveSession], starting: Sequence[str]) -> None:
+            passed[0] += 2.0
+
+    report = run_pool(
+        home.path / "coordination" / "mission.json",
+        HandOffRequest(),
+        Limits(),
+        SlowScreen(),
+        size=1,
+        executor="process",
+        keeps_full=True,
+        stays=True,
+        clock=clock,
+    )
+    assert isinstance(report, LoopReport)
+    assert report.in_review == ["T-001"], report.why
+    assert len(report.sessions) == 2
 
 
 @pytest.mark.parametrize("options", [["--task", "T-001"], ["--print"]])
