@@ -55,6 +55,8 @@ class HostSpec:
     """Folders there that come first on the PATH: ssh does not read a person's whole profile."""
     python: str = "python3"
     """The Python there that has `mission`, where none is installed in `folder`."""
+    remote: str = ""
+    """A git remote that both sides reach: a name of a remote here, a URL or a path. Empty: none."""
 
     @property
     def where(self) -> str:

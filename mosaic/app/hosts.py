@@ -18,7 +18,7 @@ from mosaic.plan.hosts import parse_host
 from mosaic.records import NamedTuple
 from mosaic.remote.hosts import get_host, known_hosts
 from mosaic.remote.link import call
-from mosaic.remote.sent import list_sent, write_sent
+from mosaic.remote.sent import hub_run, list_sent, write_sent
 from mosaic.remote.shell import INSTALL, probe, run_there, traits
 from mosaic.remote.wheel import make_wheel
 from mosaic.store.consent import require_consent
@@ -29,6 +29,8 @@ from mosaic.store.reading import locate_mission
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from mosaic.remote.sent import Sent
+    from mosaic.runs.record import Run
     from mosaic.settings import HostSpec
 
 
@@ -176,21 +178,35 @@ def clean_hosts(named: Path | None, name: str | None) -> list[CleanedAttempt]:
     """
     mission_file = locate_mission(named)
     document = look_at_mission(mission_file)
-    hosts = {spec.name: spec for spec in hosts_to_check(named, name)}
+    left = [each for each in list_sent(document.layout.runs_dir) if each[1].is_left]
+    by_hub = {sent.host for _, sent in left if sent.hub}
+    # Machines that a hub alone reaches need not be known here by an address.
+    hosts = {} if name in by_hub else {spec.name: spec for spec in hosts_to_check(named, name)}
     cleaned = []
-    for run, sent in list_sent(document.layout.runs_dir):
-        spec = hosts.get(sent.host)
-        if spec is None or not sent.is_left:
+    for run, sent in left:
+        if not (sent.host in hosts or (sent.hub and name in (None, sent.host))):
             continue
-        where = {"mission": sent.mission, "run": run.id, "token": sent.token}
         try:
-            if sent.is_forgotten:
-                call(spec, "stop", where)
-            said = call(spec, "drop", {**where, "brought_home": True}).values
-            why = "its agent would not end" if said.get("went") else ""
+            why = _clean_hub(run) if sent.hub else _clean(hosts[sent.host], run, sent)
         except MissionError as error:
             why = error.summary
         if not why:
             write_sent(run, sent, is_removed=True)
-        cleaned.append(CleanedAttempt(spec.name, run.id, why))
+        cleaned.append(CleanedAttempt(sent.host, run.id, why))
     return cleaned
+
+
+def _clean(spec: HostSpec, run: Run, sent: Sent) -> str:
+    """Remove an attempt from a machine that `ssh` reaches; return why it is kept, if it is."""
+    where = {"mission": sent.mission, "run": run.id, "token": sent.token}
+    if sent.is_forgotten:
+        call(spec, "stop", where)
+    said = call(spec, "drop", {**where, "brought_home": True}).values
+    return "its agent would not end" if said.get("went") else ""
+
+
+def _clean_hub(run: Run) -> str:
+    """Remove an attempt from its hub: its carrier stops the agent then, and removes the copy."""
+    if found := hub_run(run):
+        found[0].remove(found[1].token)
+    return ""

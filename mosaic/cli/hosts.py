@@ -71,6 +71,9 @@ def add_command(
         None, "--path", metavar="DIR", help="A folder there that comes first on the PATH."
     ),
     python: str | None = Option(None, metavar="PROGRAM", help="The Python there with `mission`."),
+    remote: str | None = Option(
+        None, metavar="REMOTE", help="A git remote that both sides reach: a name, a URL or a path."
+    ),
     as_json: Json = False,
 ) -> int:
     """Add a machine to your own settings, or change what is set of it."""
@@ -83,6 +86,7 @@ def add_command(
         "env": env,
         "path": paths,
         "python": python,
+        "remote": remote,
     }
     spec = app.add_host(name, values)
     return answer(

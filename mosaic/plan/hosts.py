@@ -18,7 +18,7 @@ HOST_SCHEDULER = re.compile(r"(?:tcp|tls|ws|wss|ucx)://[^\s/?#@]+|(?:/|~/).+")
 """What Dask takes for a scheduler: its address, or the file that has it."""
 HOST_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LISTS = ("labels", "setup", "options", "env", "path")
-_TEXTS = ("address", "scheduler", "folder", "python")
+_TEXTS = ("address", "scheduler", "folder", "python", "remote")
 
 
 def host_fault(spec: HostSpec) -> tuple[str, str] | None:
@@ -30,9 +30,12 @@ def host_fault(spec: HostSpec) -> tuple[str, str] | None:
     if not spec.folder.startswith(("/", "~/")):
         return f"has the folder `{spec.folder}`", "write a whole path, or one below `~/`"
     lists = (spec.labels, spec.setup, spec.options, spec.path)
-    texts = (spec.scheduler, spec.folder, spec.python, *chain.from_iterable(lists))
+    named = (spec.scheduler, spec.folder, spec.python, spec.remote)
+    texts = (*named, *chain.from_iterable(lists))
     if any(not each.isprintable() for each in texts):
         return "holds a control character", "take it out"
+    if spec.remote.startswith("-"):
+        return f"has the remote `{spec.remote}`", "write the name of a remote, a URL or a path"
     if unfit := [each for each in spec.env if not HOST_VARIABLE.fullmatch(each)]:
         return f"names the variable `{unfit[0]}`", "write names only; the values are those of here"
     return None

@@ -18,7 +18,7 @@ from mosaic.git.git import answer_of, head_commit, run_git
 from mosaic.git.snapshot import take_tree
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
-from mosaic.model import Session, Status
+from mosaic.model import EndReason, Session, Status
 from mosaic.records import replace
 from mosaic.remote.sent import Sent, write_sent
 from mosaic.runs.events import EventLog, EventType
@@ -87,7 +87,7 @@ def state_from(run: Run, sent: Sent, values: dict[str, Any], ahead_seconds: floa
     """
     state = load_record(RunState, values, run.dir / "state.json")
     agent = replace(state.agent, host=sent.host) if state.agent else None
-    place = {"executor": "ssh", "host": sent.host}
+    place = {"executor": sent.executor, "host": sent.host}
     begun = run.meta().created_at
     return replace(
         state,
@@ -101,10 +101,10 @@ def state_from(run: Run, sent: Sent, values: dict[str, Any], ahead_seconds: floa
 
 
 def _as_here(moment: Any, ahead_seconds: float, earliest: datetime) -> Any:
-    """Return a moment of another clock as the clock here has it, and never before the begin."""
+    """Return a moment of another clock as that of here has it, between the begin and now."""
     if moment is None:
         return None
-    return max(earliest, moment - timedelta(seconds=ahead_seconds))
+    return max(earliest, min(utc_now(), moment - timedelta(seconds=ahead_seconds)))
 
 
 def _find_lock(run: Run, meta: RunMeta, layout: Any) -> FoundLock | None:
@@ -115,13 +115,16 @@ def _find_lock(run: Run, meta: RunMeta, layout: Any) -> FoundLock | None:
 
 def _end_unbegun(run: Run, sent: Sent, mission_file: Path, found: FoundLock) -> None:
     """Record the end of a session that never began on its machine, and never will."""
-    words = f"it never began on `{sent.host}`"
+    why, unseen = sent.end.get("problem"), EndReason.CRASHED
+    words = f"it never began on `{sent.host}`" + (f": {why}" if why else "")
+    if sent.end.get("stopped"):
+        unseen, words = EndReason.STOPPED, f"it was stopped before it began on `{sent.host}`"
     EventLog(run).append(EventType.WORKER_EXITED, words)
     with changing(
         mission_file, doing=f"recording that {found.lock.session_id} never began", fenced=False
     ) as draft:
         write_sent(run, sent, is_home=True)
-        end_session(draft, found)
+        end_session(draft, found, unseen=unseen)
 
 
 def _bring_work(run: Run, meta: RunMeta, sent: Sent, workspace: Workspace) -> None:

@@ -243,9 +243,11 @@ def _judge_sent(run_dir: Path) -> Judgement | None:
         return dead(f"it ended on `{sent.host}`" if sent.is_home else "it was given up")
     link = find_link(run)
     if link.unreachable_since is None:
-        words = f"it runs on `{sent.host}`"
+        machine = f"`{sent.carrier}` of `{sent.host}`" if sent.carrier else f"`{sent.host}`"
+        words = "it waits for a machine of" if sent.is_waiting else "it runs on"
+        words = f"{words} {machine}"
         if sent.end:
-            words = f"it ended on `{sent.host}`, and that is recorded next"
+            words = f"it ended on {machine}, and that is recorded next"
         words += f"; it cannot go on: {link.problem}" if link.problem else ""
         return alive(words)._replace(host=sent.host)
     since = f"{link.unreachable_since.astimezone():%Y-%m-%d %H:%M}"

@@ -29,7 +29,7 @@ from mosaic.records import NamedTuple
 from mosaic.remote.frames import write_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 LARGEST_QUESTION = 8 << 20
 BLOCK_BYTES = 1 << 20
@@ -52,10 +52,6 @@ class Asked(NamedTuple):
 
 def main() -> None:
     """Answer one question."""
-    folder = Path(os.path.realpath(os.path.expanduser(sys.argv[1])))
-    paths = [os.path.expanduser(each) for each in sys.argv[2:]]
-    os.environ["PATH"] = os.pathsep.join([*paths, os.environ.get("PATH", os.defpath)])
-    os.environ[HOME_VARIABLE] = str(folder / "state")
     # Whatever else writes to stdout must not come between two halves of an answer.
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -68,8 +64,9 @@ def main() -> None:
 
     try:
         _refuse_other_version(values)
+        folder = set_up(sys.argv[1], sys.argv[2:])
         # Without a name: where this process is killed, nothing of it is left.
-        with tempfile.TemporaryFile(dir=create_private_dir(folder)) as data:
+        with tempfile.TemporaryFile(dir=folder) as data:
             _receive(stdin, int(values.get("data") or 0), data)
             _answer(Asked(folder, values, data, stdin, answer))
     except BrokenPipeError:  # who asked is gone
@@ -88,6 +85,15 @@ def _refuse_other_version(values: Mapping[str, Any]) -> None:
             f"version {__version__} of `mission` is installed there, and it is {version} here",
             hint="`mission hosts check --install` puts the same version there",
         )
+
+
+def set_up(folder: str, paths: Sequence[str]) -> Path:
+    """Make the folder that everything is kept in, and have what we start find that and `paths`."""
+    place = create_private_dir(Path(os.path.realpath(os.path.expanduser(folder))))
+    first = [os.path.expanduser(each) for each in paths]
+    os.environ["PATH"] = os.pathsep.join([*first, os.environ.get("PATH", os.defpath)])
+    os.environ[HOME_VARIABLE] = str(place / "state")
+    return place
 
 
 def _receive(stream: IO[bytes], size: int, file: IO[bytes]) -> None:
