@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -59,28 +59,28 @@ def test_what_a_machine_lacks_is_said_before_anything_begins(trial: Trial, tmp_p
     box = trial.there
     install = "`mission hosts check box --install`"
 
-    def lacks(name: str, *words: str) -> None:
-        found = trial.check()[name]
-        assert found["state"] == "bad", found
-        assert words[0] in found["found"], found
-        trial.refuse(*words)
+    def lacks(name: str, found: str, *refused: str) -> None:
+        item = trial.check()[name]
+        assert item["state"] == "bad", item
+        assert found in item["found"], item
+        trial.refuse(*(refused or (found,)))
 
     have_python(box, BASE_PYTHON)
-    lacks("mission", "it is not installed", install)
+    lacks("mission", "it is not installed", "it is not installed", install)
     have_python(box, path=other_version(tmp_path / "old", "0.0.1"))
-    lacks("mission", "version 0.0.1", install)
+    lacks("mission", "version 0.0.1", "version 0.0.1", install)
     have_python(box, path=other_version(tmp_path / "new", "99.0"))
-    lacks("mission", "version 99.0", install)
+    lacks("mission", "version 99.0", "version 99.0", install)
     rewrite(box.folder / "python here", OLD_PYTHON)
     lacks("python", "3.9.2; 3.11 or newer is needed")
     (box.folder / "python here").unlink()
     lacks("python", "not found", "install python there")
     have_python(box, path=ROOT)
     git = rewrite(box.folder / "first" / "git", GIT.format(version="2.20.1"))
-    lacks("git", "2.20.1", "2.25 or newer is needed")
+    lacks("git", "2.20.1; 2.25 or newer", "git version 2.20.1 is too old: 2.25 or newer is needed")
     git.unlink()
     log_in_by(box, path=str(have_few_tools(box)))
-    lacks("git", "not found", "install git there")
+    lacks("git", "not found", "on `box`: it is not on the PATH", "install git")
     log_in_by(box)
     trial.work()
 
@@ -189,7 +189,7 @@ echo "Welcome. MOSAIC 1 2 3"; echo "and to stderr too" >&2
 (while kill -0 $$ 2>/dev/null; do echo; echo "MOSAIC still here"; sleep 0.02; done) &
 env -i HOME="{home}" PATH="$PATH" LANG=C.UTF-8 {shell} -c "$SSH_ORIGINAL_COMMAND"
 """
-GUARDED = '#!/bin/sh\ncase $- in *i*) ;; *) exit 0;; esac\n'
+GUARDED = "#!/bin/sh\ncase $- in *i*) ;; *) exit 0;; esac\n"
 FAILING = '#!/bin/sh\necho "no such module: nvm" >&2\nexit 3\n'
 
 
@@ -201,7 +201,7 @@ def test_any_login_shell_will_do_that_runs_what_it_is_asked(trial: Trial) -> Non
         found = trial.check()
         assert found["mission"]["state"] == "ok", (each, found)
     rewrite(box.folder / "login.sh", NOISY.format(home=box.home, shell=known[0]))
-    trial.work('head -c 3000000 /dev/urandom >noise.bin; cat noise.bin | od | head -20000; ')
+    trial.work("head -c 3000000 /dev/urandom >noise.bin; cat noise.bin | od | head -20000; ")
     rewrite(box.folder / "login.sh", GUARDED)
     assert "did not do what was asked" in trial.check()["ssh"]["found"]
     trial.refuse("cannot be reached", "did not do what was asked")
@@ -262,22 +262,27 @@ def test_another_user_with_another_python_and_a_folder_that_is_closed(repo: Miss
     try:
         with other_user(name) as (uid, gid), machine(folder) as box:
             python = _python_for(uid, gid)
-            have_python(box, python, path=f"{ROOT}:{os.pathsep.join(sys.path[1:])}")
+            packages = [each for each in sys.path if each.endswith("-packages")]
+            have_python(box, python, path=os.pathsep.join((str(ROOT), *packages)))
             for each in (folder, box.folder):
                 each.chmod(0o755)
             (box.folder / "keys").chmod(0o644)
             os.chown(box.home, uid, gid)
-            log_in_by(box, more="umask=077")
-            agent = repo.path.parent
-            let_agent_do(repo)
+            log_in_by(box)
+            agent = {"command": ["sh", "-c", "id -un >who.txt; pwd -P >where.txt"]}
+            change_mission(repo, runtimes={"who": agent}, runtime="who")
             add_machine(repo, box, options=["-F", str(box.folder / "ssh_config"), "-l", name])
             trial = Trial(repo, box)
             box.works.mkdir()
-            found = trial.check()["folder"]
-            assert "cannot be written" in found["found"]
-            trial.refuse("cannot be written")
+            assert "cannot be written" in trial.check()["folder"]["found"]
+            trial.refuse("on `box`", "permission denied")
             box.works.rmdir()
-            del agent
+            assert trial.check()["folder"]["state"] == "ok"
+            assert trial.hand_off().exit_code == 0
+            assert trial.end()["endedReason"] == "completed"
+            assert (trial.worktree / "who.txt").read_text() == f"{name}\n"
+            assert str(folder) in (trial.worktree / "where.txt").read_text()
+            assert (trial.worktree / "who.txt").stat().st_uid == os.geteuid()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -307,7 +312,29 @@ def test_connections_that_are_shared_and_machines_behind_others(
         config.write_text(text + shared)
         try:
             trial.work()
-            assert os.listdir(sockets)
-            assert jump.cut() or True
+            assert os.listdir(sockets)  # what the first call made was kept for the others
+            assert (jump.folder / "sshd.log").read_text().count("Accepted publickey") >= 1
         finally:
+            for each in os.listdir(sockets):
+                leave = ["ssh", "-O", "exit", "-o", f"ControlPath={sockets}/{each}", "box"]
+                subprocess.run(leave, capture_output=True, check=False)
             shutil.rmtree(sockets, ignore_errors=True)
+
+
+def test_a_conversation_goes_on_where_it_is_and_nowhere_else(
+    repo: MissionRepo, box: Machine
+) -> None:
+    add_machine(repo, box)
+    trial = Trial(repo, box)
+
+    def said_by(*asked: str) -> str:
+        answer = repo.run(*asked, "--runtime", "talk")
+        assert answer.exit_code == 0, answer.stderr
+        assert trial.end()["runtimeSessionId"] == "talk-1"
+        return trial.log()
+
+    assert "again" not in said_by("next", "--task", TASK, "--on", "box")
+    assert "again talk-1" in said_by("resume", TASK, "--on", "box")
+    assert "again" not in said_by("resume", TASK, "--headless")
+    assert "again talk-1" in said_by("resume", TASK, "--headless")
+    assert "again" not in said_by("resume", TASK, "--on", "box")

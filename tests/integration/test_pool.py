@@ -222,7 +222,7 @@ def test_a_try_that_comes_due_while_the_workers_are_shown_is_made(
     monkeypatch.setattr(clock, "seconds", lambda: passed[0])
 
     class SlowScreen(Face):
-        def show(self, live: Sequence[LiveSession], starting: Sequence[str]) -> None:
+        def show(self, live: Sequence[LiveSession], starting: Sequence[str]) -> None:  # noqa: ARG002
             passed[0] += 2.0
 
     report = run_pool(

@@ -30,7 +30,8 @@ exec env -i HOME="{home}" PATH="{path}" LANG=C.UTF-8 {more} {shell} -c "$SSH_ORI
 TOOLS = ("sh", "env", "mkdir", "date", "cat", "rm", "ln", "mv", "readlink", "ps")
 GIT = """\
 #!/bin/sh
-case "$*" in *--version*) echo "git version {version}";; *) echo "unknown option" >&2; exit 129;; esac
+case "$*" in *--version*) echo "git version {version}"; exit;; esac
+echo "unknown option" >&2; exit 129
 """
 PYTHON = '#!/bin/sh\nPYTHONPATH="{path}" exec "{python}" "$@"\n'
 OLD_PYTHON = """\
@@ -192,7 +193,7 @@ def fill(folder: Path) -> Path:
 
 def moment(text: str) -> datetime:
     """Read a moment as mission.json has it."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return datetime.fromisoformat(text)
 
 
 def make_wheels(folder: Path) -> Path:
