@@ -44,7 +44,8 @@ CHOOSE = (
 LINE = HOME + CHOOSE + 'c=$3; shift 3; exec "$p" -P -c "$c" "$d" "$@"'
 OLDEST_PYTHON = (3, 11)
 SCRIPT_SECONDS = 300.0
-_TELL = 'say() { echo; echo "MOSAIC $k $*"; }; '
+_TELL = 'say() { echo; printf %s "MOSAIC $k $*"; echo; }; '
+"""Some shells make more of what `echo` is given, such as of a backslash."""
 _PATHS = (
     'shift 3; for each in "$@"; do case $each in "~/"*) each=$HOME/${each#"~/"};; esac; '
     "q=$q$each:; done; PATH=$q$PATH; "
@@ -64,16 +65,22 @@ _REMOVE_OLD = (
 INSTALL = (
     HOME + "k=$3; " + _TELL + 'n=venvs/$k; mkdir -p -m 700 "$d/$n" && cd "$d" && d=$(pwd -P) && '
     'cat > "$n/$4" && o=$(readlink venv); '
-    'if { "$2" -m venv "$n" && '
-    '"$n/bin/python" -m pip install -q --disable-pip-version-check "$n/$4" && '
-    'rm -f "$n/$4" && "$n/bin/python" -P -c "import mosaic.there" && '
+    'm=$n/bin/python; q="-q --disable-pip-version-check"; '
+    'if { "$2" -m venv --without-pip "$n" && '
+    'if "$2" -m pip --python "$m" --version; then '
+    '"$2" -m pip --python "$m" install $q "$n/$4"; else '
+    '"$m" -m ensurepip && "$m" -m pip install $q "$n/$4"; fi && '
+    'rm -f "$n/$4" && "$m" -P -c "import mosaic.there" && '
     '{ [ -L venv ] || [ ! -e venv ] || mv venv "venvs/of-before-$k"; } && '
-    'ln -s "$n" "venvs/$k.link" && "$n/bin/python" -c '
+    'ln -s "$n" "venvs/$k.link" && "$m" -c '
     '"import os, sys; os.replace(*sys.argv[1:])" "venvs/$k.link" venv; } >&2; then '
     + _REMOVE_OLD
     + 'say installed yes; else rm -rf "$n" "venvs/$k.link"; fi; say end'
 )
-"""The one that was installed before stays the one that is used, until the new one is whole."""
+"""The one that was installed before stays the one that is used, until the new one is whole.
+
+A pip that is there already saves the time to install another, and the package that Debian has it in.
+"""
 _MOST_SAID = 2000
 
 

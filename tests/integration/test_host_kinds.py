@@ -57,7 +57,7 @@ def trial(repo: MissionRepo, box: Machine) -> Trial:
 
 def test_what_a_machine_lacks_is_said_before_anything_begins(trial: Trial, tmp_path: Path) -> None:
     box = trial.there
-    install = "`mission hosts check box --install`"
+    install, again = (f"`mission hosts check {name}--install`" for name in ("box ", ""))
 
     def lacks(name: str, found: str, *refused: str) -> None:
         item = trial.check()[name]
@@ -68,9 +68,9 @@ def test_what_a_machine_lacks_is_said_before_anything_begins(trial: Trial, tmp_p
     have_python(box, BASE_PYTHON)
     lacks("mission", "it is not installed", "it is not installed", install)
     have_python(box, path=other_version(tmp_path / "old", "0.0.1"))
-    lacks("mission", "version 0.0.1", "version 0.0.1", install)
+    lacks("mission", "version 0.0.1", "version 0.0.1 of `mission`", again)
     have_python(box, path=other_version(tmp_path / "new", "99.0"))
-    lacks("mission", "version 99.0", "version 99.0", install)
+    lacks("mission", "version 99.0", "version 99.0 of `mission`", again)
     rewrite(box.folder / "python here", OLD_PYTHON)
     lacks("python", "3.9.2; 3.11 or newer is needed")
     (box.folder / "python here").unlink()
@@ -169,7 +169,9 @@ def test_a_machine_may_have_another_clock(trial: Trial, hours: int) -> None:
     repo, began = trial.repo, datetime.now(UTC).replace(microsecond=0)
     log_in_by(trial.there, more=f'LD_PRELOAD="{FAKETIME}" FAKETIME="{hours:+}h"')
     clock = trial.check()["clock"]
-    assert (clock["state"], clock["found"]) == ("missing", f"{hours * HOURS:.0f} s apart from here")
+    assert clock["state"] == "missing"
+    apart = float(clock["found"].partition(" ")[0])
+    assert abs(apart - abs(hours) * HOURS) < HOURS
     does = 'echo x >x.txt; git add x.txt; git commit -qm "Work"; date +%s >clock.txt; '
     session = trial.work(does, NOFINISH="")
     theirs = int((trial.worktree / "clock.txt").read_text())
@@ -186,7 +188,7 @@ SHELLS = ("csh", "tcsh", "fish", "zsh", "dash", "bash")
 NOISY = """\
 #!/bin/sh
 echo "Welcome. MOSAIC 1 2 3"; echo "and to stderr too" >&2
-(while kill -0 $$ 2>/dev/null; do echo; echo "MOSAIC still here"; sleep 0.02; done) &
+(while kill -0 $$ 2>/dev/null; do echo; echo "MOSAIC still here"; sleep 0.3; done) &
 env -i HOME="{home}" PATH="$PATH" LANG=C.UTF-8 {shell} -c "$SSH_ORIGINAL_COMMAND"
 """
 GUARDED = "#!/bin/sh\ncase $- in *i*) ;; *) exit 0;; esac\n"
@@ -201,7 +203,7 @@ def test_any_login_shell_will_do_that_runs_what_it_is_asked(trial: Trial) -> Non
         found = trial.check()
         assert found["mission"]["state"] == "ok", (each, found)
     rewrite(box.folder / "login.sh", NOISY.format(home=box.home, shell=known[0]))
-    trial.work("head -c 3000000 /dev/urandom >noise.bin; cat noise.bin | od | head -20000; ")
+    trial.work("head -c 300000 /dev/urandom >noise.bin; od noise.bin; ")
     rewrite(box.folder / "login.sh", GUARDED)
     assert "did not do what was asked" in trial.check()["ssh"]["found"]
     trial.refuse("cannot be reached", "did not do what was asked")
@@ -220,7 +222,7 @@ def test_a_disk_that_is_full_there_loses_nothing(trial: Trial) -> None:
         os.truncate(ballast, 0)
         does = (
             'echo half >half.txt; echo "it said this"; dd if=/dev/zero of="$HOME/kept here/ballast"'
-            ' bs=64k 2>/dev/null; echo full >"$MISSION_RUN_DIR/artifacts/x" || echo so; '
+            ' bs=4k 2>/dev/null; echo full >"$MISSION_RUN_DIR/artifacts/x" || echo so; '
         )
         answer = trial.hand_off(does)
         assert answer.exit_code == 0, answer.stderr
@@ -305,11 +307,11 @@ def test_connections_that_are_shared_and_machines_behind_others(
     box = trial.there
     sockets = tempfile.mkdtemp(prefix="mosaic-", dir="/tmp")
     with machine(tmp_path, "jump") as jump:
-        jumps = (jump.folder / "ssh_config").read_text()
-        config = box.folder / "ssh_config"
-        text = config.read_text() + "  ProxyJump jump\n" + jumps
-        shared = f"Host *\n  ControlMaster auto\n  ControlPath {sockets}/%C\n"
-        config.write_text(text + shared)
+        text = (box.folder / "ssh_config").read_text() + "  ProxyJump jump\n"
+        text += (jump.folder / "ssh_config").read_text()
+        config = tmp_path / "config"  # by a path without spaces, which `ssh` hands on as it is
+        config.write_text(f"{text}Host *\n  ControlMaster auto\n  ControlPath {sockets}/%C\n")
+        add_machine(trial.repo, box, env=ENV, options=["-F", str(config)])
         try:
             trial.work()
             assert os.listdir(sockets)  # what the first call made was kept for the others

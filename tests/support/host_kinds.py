@@ -216,11 +216,9 @@ def make_wheels(folder: Path) -> Path:
 
 
 def _pack(found: Distribution, folder: Path) -> None:
-    tag = next(
-        line.partition(":")[2].strip()
-        for line in (found.read_text("WHEEL") or "").splitlines()
-        if line.startswith("Tag:")
-    )
+    lines = (found.read_text("WHEEL") or "").splitlines()
+    tags = [line.removeprefix("Tag:").strip() for line in lines if line.startswith("Tag:")]
+    tag = next(each for each in tags if not each.startswith("py2-"))
     name = found.metadata["Name"].replace("-", "_").replace(".", "_")
     record = found.read_text("RECORD") or ""
     rows = [row for row in csv.reader(io.StringIO(record)) if not row[0].startswith((".", "/"))]
