@@ -7,6 +7,7 @@ session counts as begun, and who listens finds out.
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 SEND_SECONDS = 3600.0
 GO_SECONDS = 120.0
 TRIES = 3
+TRIES_SECONDS = 20.0
+"""The mission is locked meanwhile: after so long, who listens finds out what became of it."""
 
 
 class SshExecutor(AwayExecutor):
@@ -95,12 +98,13 @@ class SshExecutor(AwayExecutor):
         What could not begin is taken back.
         """
         unheard: UnreachableError | None = None
+        until = time.monotonic() + TRIES_SECONDS
         for left in reversed(range(TRIES)):
             try:
                 return call(self._host, "go", {**where, **asked}, seconds=GO_SECONDS).values
             except UnreachableError as error:
                 unheard = error
-                if not left:
+                if not left or time.monotonic() > until:
                     raise
             except MissionError:
                 # It may have begun before, by a question whose answer was lost.

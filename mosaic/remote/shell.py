@@ -79,7 +79,7 @@ INSTALL = (
 )
 """The one that was installed before stays the one that is used, until the new one is whole.
 
-A pip that is there already saves the time to install another, and the package that Debian has it in.
+A pip that is there already is used: not every Python can put one into a new environment.
 """
 _MOST_SAID = 2000
 

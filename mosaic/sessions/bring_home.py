@@ -8,6 +8,7 @@ goes. Each step can be taken again after a crash; what has lost its lock is not 
 from __future__ import annotations
 
 import contextlib
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from mosaic.workspaces.record import Workspace
 
 LOCK_SECONDS = 120.0
+INDEX_SECONDS = 60.0
+"""How long a lock on an index is waited for."""
 
 
 def bring_home(run: Run, sent: Sent) -> None:
@@ -124,7 +127,7 @@ def _end_unbegun(run: Run, sent: Sent, mission_file: Path, found: FoundLock) -> 
         mission_file, doing=f"recording that {found.lock.session_id} never began", fenced=False
     ) as draft:
         write_sent(run, sent, is_home=True)
-        end_session(draft, found, unseen=unseen)
+        end_session(draft, found, unseen=unseen, holds_run=True)
 
 
 def _bring_work(run: Run, meta: RunMeta, sent: Sent, workspace: Workspace) -> None:
@@ -135,17 +138,31 @@ def _bring_work(run: Run, meta: RunMeta, sent: Sent, workspace: Workspace) -> No
     top = workspace.path
     begin, end = sent.tree or sent.work, sent.commits.get("end", tip)
     try:
-        _refuse_changed(top, sent, tip)
+        if not sent.is_laying:
+            _refuse_changed(top, sent, tip)
+            # From here on it is half ours, and a look after a crash would say that it was changed.
+            write_sent(run, sent, is_laying=True)
         run_git(["read-tree", begin], top)
         run_git(["update-ref", "-m", f"{run.id} on {sent.host}", "HEAD", tip], top)
         run_git(["read-tree", "--reset", "-u", end], top, timeout_seconds=300)
         run_git(["reset", "--quiet"], top)
     except GitError as error:
+        if _is_index_taken(top):
+            raise  # by git of a listener that was killed, perhaps: it is tried again
         name = f"{meta.branch or 'mission'}-{run.id}"
         run_git(["branch", "--force", name, end], top)
         words = f"its work is on branch `{name}` alone: {error.message}"
         data = {"branch": name}
         EventLog(run).append(EventType.WORKTREE_SETTLED, words, level="warn", data=data)
+
+
+def _is_index_taken(top: Path) -> bool:
+    """Tell whether somebody writes the index of a worktree; not for ever, if it was killed."""
+    lock = Path(top, answer_of(["rev-parse", "--git-path", "index.lock"], top) or "index.lock")
+    try:
+        return time.time() - lock.stat().st_mtime < INDEX_SECONDS
+    except OSError:
+        return False
 
 
 def _refuse_changed(top: Path, sent: Sent, tip: str) -> None:

@@ -16,7 +16,7 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
+import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -27,12 +27,12 @@ from mosaic.machine.person import HOME_VARIABLE
 from mosaic.machine.signature import access_error
 from mosaic.records import NamedTuple
 from mosaic.remote.frames import write_frame
+from mosaic.there.parts import part_of, take_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 LARGEST_QUESTION = 8 << 20
-BLOCK_BYTES = 1 << 20
 BEGINNING = ("known", "prepare", "go")
 """What is asked so that work begins."""
 
@@ -42,8 +42,8 @@ class Asked(NamedTuple):
 
     folder: Path
     values: Mapping[str, Any]
-    data: IO[bytes]
-    """What was sent along."""
+    data: Path
+    """A file with what was sent along, if anything was; it goes when the question is answered."""
     lines: IO[bytes]
     """What is said later, for those that take it."""
     answer: Callable[..., None]
@@ -59,22 +59,29 @@ def main() -> None:
     values: dict[str, Any] = json.loads(stdin.readline(LARGEST_QUESTION) or b"{}")
     word = str(values.get("word"))
 
-    def answer(data: bytes = b"", **said: Any) -> None:
-        write_frame(pipe, word, said, data)
+    turn = threading.Lock()
 
+    def answer(data: bytes = b"", **said: Any) -> None:
+        with turn:  # one thread may say that the link holds while another works
+            write_frame(pipe, word, said, data)
+
+    place: Path | None = None
     try:
         _refuse_other_version(values)
         folder = set_up(sys.argv[1], sys.argv[2:])
-        # Without a name: where this process is killed, nothing of it is left.
-        with tempfile.TemporaryFile(dir=folder) as data:
-            _receive(stdin, int(values.get("data") or 0), data)
-            _answer(Asked(folder, values, data, stdin, answer))
+        place = part_of(folder)
+        if size := int(values.get("data") or 0):
+            take_part(stdin, size, place)
+        _answer(Asked(folder, values, place, stdin, answer))
     except BrokenPipeError:  # who asked is gone
         sys.exit(1)
     except (MissionError, OSError, ValueError, KeyError) as error:
         with contextlib.suppress(BrokenPipeError):
             answer(error=_facts(error))
         sys.exit(1)
+    finally:
+        if place is not None:
+            place.unlink(missing_ok=True)
 
 
 def _refuse_other_version(values: Mapping[str, Any]) -> None:
@@ -94,16 +101,6 @@ def set_up(folder: str, paths: Sequence[str]) -> Path:
     os.environ["PATH"] = os.pathsep.join([*first, os.environ.get("PATH", os.defpath)])
     os.environ[HOME_VARIABLE] = str(place / "state")
     return place
-
-
-def _receive(stream: IO[bytes], size: int, file: IO[bytes]) -> None:
-    while size:
-        block = stream.read(min(size, BLOCK_BYTES))
-        if not block:
-            raise FailedError("what was sent did not arrive as a whole")
-        file.write(block)
-        size -= len(block)
-    file.seek(0)
 
 
 def _answer(asked: Asked) -> None:

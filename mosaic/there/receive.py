@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tarfile
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import FailedError, HeldError, MissionError
@@ -28,6 +28,7 @@ from mosaic.runs.folders import run_of
 from mosaic.store.consent import allow, commands_of
 from mosaic.store.mission_file import load_mission
 from mosaic.store.state import ensure_state_dir
+from mosaic.there.parts import remove_parts
 from mosaic.workspaces.furnish import run_setup
 from mosaic.workspaces.provision import WorkspaceRequest, provision
 
@@ -202,28 +203,28 @@ def prepare(asked: Asked) -> None:
     place = create_private_dir(place_of(asked))
     mission_dir, repo = place.parent.parent, repo_of(place)
     with hold_folder(place, wait_seconds=TURN_SECONDS):
-        known = find_attempt(place)
-        if known is not None:
-            known = get_attempt(asked)
-        if known is None or not known.is_ready:
+        attempt = _noted(asked, place)
+        if not attempt.is_ready:
             try:
                 received = create_private_dir(place / "received")
                 _unpack(asked.data, received)
                 with hold_folder(mission_dir, wait_seconds=TURN_SECONDS):
                     _take_commits(asked, repo, received)
+                    _drop_unbegun(place, attempt)
                 take_in(asked.values, place, received)
                 remove_folder(place, received)
             except (MissionError, OSError):
                 with contextlib.suppress(MissionError):  # why it could not be taken in says more
-                    remove_attempt(place, str(asked.values["run"]))
+                    remove_attempt(place, attempt.run_id)
                 raise
+    remove_parts(asked.folder)
     asked.answer(ready=True)
 
 
-def _unpack(data: IO[bytes], folder: Path) -> None:
+def _unpack(packed: Path, folder: Path) -> None:
     """Write the files of an archive into a folder; whatever else it names is passed by."""
     # By hand: the first releases of Python 3.11 have no filter that keeps names within a folder.
-    with tarfile.open(fileobj=data) as archive:
+    with tarfile.open(packed) as archive:
         for entry in archive:
             content = archive.extractfile(entry) if entry.isreg() else None
             if content is None:
@@ -235,6 +236,30 @@ def _unpack(data: IO[bytes], folder: Path) -> None:
             place.chmod(entry.mode & 0o755)
 
 
+def _noted(asked: Asked, place: Path) -> Attempt:
+    """Return what is noted of the attempt; noted before all else, so that no folder is unknown."""
+    if find_attempt(place) is not None:
+        return get_attempt(asked)
+    return write_attempt(place, _attempt_of(asked.values))
+
+
+def _drop_unbegun(place: Path, attempt: Attempt) -> None:
+    """Remove earlier attempts at the task that were sent and never told to begin.
+
+    Who sends this one has reserved the task, so the link was cut before they were on record there.
+    """
+    for noted in sorted(place.parent.glob("*/work.json")):
+        other = noted.parent
+        with contextlib.suppress(MissionError):  # one that is in use, or cannot be read
+            if other == place:
+                continue
+            with hold_folder(other):
+                found = find_attempt(other)
+                is_same = found is not None and found.task_id == attempt.task_id
+                if found and is_same and not (found.went or found.carrier):
+                    _forget(other, found)
+
+
 def _take_commits(asked: Asked, repo: Path, received: Path) -> None:
     """Put what was sent into the repository that attempts share."""
     ensure_repo(repo)
@@ -243,6 +268,24 @@ def _take_commits(asked: Asked, repo: Path, received: Path) -> None:
     for name, commit in dict(asked.values["commits"]).items():
         ref = f"{RUN_REFS}/{asked.values['run']}/{name}"
         run_git(["update-ref", ref, str(commit)], repo)
+
+
+def _attempt_of(values: Mapping[str, Any], carrier: str = "") -> Attempt:
+    commits: dict[str, str] = dict(values["commits"])
+    return Attempt(
+        head=commits["head"],
+        work=commits["work"],
+        run_id=str(values["run"]),
+        task_id=str(values["task"]),
+        session_id=str(values["session"]),
+        mission=str(values["mission"]),
+        token=str(values["token"]),
+        branch=str(values["branch"]),
+        mission_file=str(values["mission_file"]),
+        project=str(values.get("project") or ""),
+        hub=str(values.get("hub") or ""),
+        carrier=carrier,
+    )
 
 
 def ensure_repo(repo: Path) -> None:
@@ -258,24 +301,9 @@ def take_in(
 
     `carrier` is the name of the process that carries it by a hub alone.
     """
-    commits: dict[str, str] = dict(values["commits"])
     if home_of(place).exists():
         remove_folder(place, home_of(place))  # of a try that was cut off
-    attempt = Attempt(
-        head=commits["head"],
-        work=commits["work"],
-        run_id=str(values["run"]),
-        task_id=str(values["task"]),
-        session_id=str(values["session"]),
-        mission=str(values["mission"]),
-        token=str(values["token"]),
-        branch=str(values["branch"]),
-        mission_file=str(values["mission_file"]),
-        project=str(values.get("project") or ""),
-        hub=str(values.get("hub") or ""),
-        carrier=carrier,
-    )
-    write_attempt(place, attempt)
+    attempt = write_attempt(place, _attempt_of(values, carrier))
     _make_home(values, place, attempt)
     layout = _furnish(place, attempt, received)
     document = load_mission(layout.mission_file)
@@ -284,7 +312,7 @@ def take_in(
     request = WorkspaceRequest(name=attempt.task_id, owner=attempt.task_id, branch=attempt.branch)
     settings = document.mission.worktrees
     workspace = provision(layout, request, settings)
-    if tree := commits.get("tree"):
+    if tree := values["commits"].get("tree"):
         run_git(["read-tree", "--reset", "-u", tree], workspace.path)
         run_git(["reset", "--quiet"], workspace.path)
     run_setup(workspace, replace(settings, setup=tuple(values.get("setup") or ())))
