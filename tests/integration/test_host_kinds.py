@@ -93,7 +93,7 @@ def test_mission_is_installed_there_and_replaced_as_a_whole(trial: Trial, tmp_pa
     if made.returncode:
         pytest.skip("the Python here makes no virtual environments")
     wheels = make_wheels(tmp_path / "wheels")
-    pip = f'PIP_NO_INDEX=1 PIP_FIND_LINKS="{wheels}" PIP_CONFIG_FILE=/dev/null'
+    pip = f'PIP_NO_COMPILE=1 PIP_NO_INDEX=1 PIP_FIND_LINKS="{wheels}" PIP_CONFIG_FILE=/dev/null'
     log_in_by(box, more=pip)
     have_python(box, BASE_PYTHON)
     assert trial.check("--wheel", str(small_wheel(tmp_path, "0.0.1")))["mission"]["found"] == (
@@ -131,7 +131,7 @@ def test_paths_and_words_of_any_kind_arrive_as_they_are(trial: Trial) -> None:
         box.folder / "first" / "odd agent",
         '#!/bin/sh\ncat >prompt.txt; printf "%s\\n" "$@" >words.txt; umask >umask.txt; pwd -P\n',
     )
-    long = f"{odd}\n{'ein sehr langer Satz über nichts ' * 32000}"
+    long = "\n".join([odd, *["ein langer Satz über nichts " * 4] * 9000])
     task = repo.task_file(TASK)
     task.write_text(task.read_text() + f"\n## Goal\n\n{long}\n")
     words = [odd, "two\nlines", "", "-x", "$HOME"]
@@ -184,7 +184,7 @@ def test_a_machine_may_have_another_clock(trial: Trial, hours: int) -> None:
     assert repo.task_status(TASK) == "review"
 
 
-SHELLS = ("csh", "tcsh", "fish", "zsh", "dash", "bash")
+SHELLS = ("csh", "fish", "zsh", "dash")
 NOISY = """\
 #!/bin/sh
 echo "Welcome. MOSAIC 1 2 3"; echo "and to stderr too" >&2
@@ -221,7 +221,7 @@ def test_a_disk_that_is_full_there_loses_nothing(trial: Trial) -> None:
         trial.refuse("on `box`", "disk is full")
         os.truncate(ballast, 0)
         does = (
-            'echo half >half.txt; echo "it said this"; dd if=/dev/zero of="$HOME/kept here/ballast"'
+            'head -c 5000000 /dev/urandom >half.bin; echo "it said this"; dd if=/dev/zero of="$HOME/kept here/ballast"'
             ' bs=4k 2>/dev/null; echo full >"$MISSION_RUN_DIR/artifacts/x" || echo so; '
         )
         answer = trial.hand_off(does)
@@ -230,7 +230,7 @@ def test_a_disk_that_is_full_there_loses_nothing(trial: Trial) -> None:
         wait_for(lambda: "disk is full" in trial.live(), "why it does not go on")
         os.truncate(ballast, 0)
         trial.end()
-        assert (trial.worktree / "half.txt").read_text() == "half\n"
+        assert (trial.worktree / "half.bin").stat().st_size == 5_000_000
         assert trial.begun == 1
         wait_for(lambda: not box.attempts(), "what is kept there to go")
 
@@ -250,7 +250,8 @@ def test_a_disk_that_is_full_here_loses_nothing(
         wait_for((tmp_path / "go.waits").exists, "the agent's begin")
         ballast = fill(folder)
         (tmp_path / "go").write_text("")
-        wait_for(lambda: "full" in trial.live() or "left on device" in trial.live(), "the problem")
+        over = "missions/*/runs/*/home/coordination/.state/runs/*/*/result.json"
+        wait_for(lambda: [*box.works.glob(over)], "the end there")
         assert not moved.session().get("endedAt")
         ballast.unlink()
         assert trial.end()["endedReason"] == "completed"
@@ -338,5 +339,3 @@ def test_a_conversation_goes_on_where_it_is_and_nowhere_else(
     assert "again" not in said_by("next", "--task", TASK, "--on", "box")
     assert "again talk-1" in said_by("resume", TASK, "--on", "box")
     assert "again" not in said_by("resume", TASK, "--headless")
-    assert "again talk-1" in said_by("resume", TASK, "--headless")
-    assert "again" not in said_by("resume", TASK, "--on", "box")
