@@ -322,6 +322,18 @@ def drop(asked: Asked) -> None:
     asked.answer(dropped=True)
 
 
+def sweep(asked: Asked) -> None:
+    """Remove what is kept for a mission beside attempts, where no attempt at it is left."""
+    folder = asked.folder / "missions" / safe_segment(str(asked.values["mission"]))
+    removed = False
+    if folder.is_dir():
+        with hold_folder(folder, wait_seconds=TURN_SECONDS):
+            if not any(folder.glob("runs/*")):
+                remove_folder(folder.parent, folder)
+                removed = True
+    asked.answer(removed=removed)
+
+
 def _forget(place: Path, attempt: Attempt) -> None:
     repo = repo_of(place)
     with contextlib.suppress(HeldError):  # another attempt has it by now
