@@ -15,7 +15,7 @@ from mosaic.reach.listener import Listener
 from mosaic.remote.hosts import get_host
 from mosaic.remote.link import Conversation, call
 from mosaic.remote.record import MIRRORED, read_record
-from mosaic.remote.sent import find_stop, is_away, write_sent
+from mosaic.remote.sent import find_stop, is_away, list_sent, write_sent
 from mosaic.runs.checkpoint import last_seq
 from mosaic.store.consent import find_unallowed
 from mosaic.store.mission_file import load_mission
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mosaic.settings import HostSpec
 
 STOP_POLL_SECONDS = 0.3
+QUIET_SECONDS = 60.0
+"""After so long without a byte the link counts as cut: a beat comes every few seconds."""
 
 
 class PipeListener(Listener):
@@ -47,6 +49,9 @@ class PipeListener(Listener):
         """Listen as long as the link holds; tell whether anything was heard."""
         has_heard = False
         host = self._host()
+        if self._sent.is_unbegun:
+            self._end_unbegun(host)
+            return True
         with Conversation(host) as conversation:
             conversation.ask(
                 {
@@ -62,7 +67,7 @@ class PipeListener(Listener):
             thread.daemon = True
             thread.start()
             try:
-                for frame in conversation.answers():
+                for frame in conversation.answers(QUIET_SECONDS):
                     has_heard = True
                     self._note_link(None)
                     if frame.values.get("went") is False:
@@ -89,9 +94,14 @@ class PipeListener(Listener):
 
     def _end_unbegun(self, host: HostSpec) -> None:
         """Make sure that what was not begun never will be, and take that for its end."""
+        # Noted first: where the answer is lost, nothing is left there to be asked about.
+        write_sent(self._run, self._sent, is_unbegun=True)
         said = call(host, "drop", self._where()).values
-        if not said.get("went"):
-            write_sent(self._run, self._sent, end={"session": None})
+        if said.get("went"):
+            write_sent(self._run, self._sent, is_unbegun=False)
+        else:
+            stopped = bool(find_stop(self._run))
+            write_sent(self._run, self._sent, end={"session": None, "stopped": stopped})
 
     def _take(self, frame: Frame) -> None:
         values, run = frame.values, self._run
@@ -121,5 +131,12 @@ class PipeListener(Listener):
         if self._sent.end.get("left_out"):
             return  # `mission hosts clean` removes it
         with contextlib.suppress(MissionError):
-            call(self._host(), "drop", {**self._where(), "brought_home": True})
-            write_sent(self._run, self._sent, is_removed=True)
+            host = self._host()
+            # Earlier ones as well: the link may have been cut, or the listener killed, just there.
+            kept = list_sent(self._run.dir.parents[1])
+            for run, sent in sorted(kept, key=lambda each: each[0].dir != self._run.dir):
+                is_all_here = sent.is_left and sent.is_home and not sent.end.get("left_out")
+                if sent.host == host.name and is_all_here:
+                    where = {"mission": sent.mission, "run": run.id, "token": sent.token}
+                    call(host, "drop", {**where, "brought_home": True})
+                    write_sent(run, sent, is_removed=True)

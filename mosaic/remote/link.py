@@ -11,9 +11,11 @@ A call that fails after it was sent may have been heard: who must know asks agai
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import secrets
+import select
 import shlex
 import shutil
 import subprocess
@@ -98,28 +100,42 @@ class Conversation:
             self._pipe.write(json.dumps(values).encode() + b"\n")
             self._pipe.flush()
 
-    def answers(self) -> Iterator[Frame]:
-        """Return what the other side says, to its end; raises what it could not do."""
-        assert self._process.stdout is not None
+    def answers(self, quiet_seconds: float | None = None) -> Iterator[Frame]:
+        """Return what the other side says, to its end; raises what it could not do.
+
+        With `quiet_seconds`, an UnreachableError when not a byte came for so long. `ssh` sees a
+        dead link itself, but not where it shares a connection that was made without that.
+        """
         try:
-            for frame in read_frames(self._process.stdout, self._word):
+            for frame in read_frames(self._heard(quiet_seconds), self._word):
                 if error := frame.values.get("error"):
                     raise error_from(error)
                 yield frame
         except (OSError, ValueError) as error:
             raise self._unreachable(str(error)) from None
 
-    def answer(self, seconds: float = CALL_SECONDS) -> Frame:
+    def answer(self) -> Frame:
         """Return the one thing that the other side says."""
+        for frame in self.answers():
+            return frame
+        raise self._unreachable("")
+
+    @contextlib.contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """End the call if the `with` block takes longer."""
         timer = threading.Timer(seconds, self._process.kill)
         timer.daemon = True
         timer.start()
         try:
-            for frame in self.answers():
-                return frame
+            yield
         finally:
             timer.cancel()
-        raise self._unreachable("")
+
+    def _heard(self, quiet_seconds: float | None) -> IO[bytes]:
+        assert self._process.stdout is not None
+        if quiet_seconds is None:
+            return self._process.stdout
+        return io.BufferedReader(_Attentive(self._process.stdout.fileno(), quiet_seconds))
 
     def close(self) -> None:
         """End the call here; what it began there goes on."""
@@ -168,9 +184,32 @@ def call(
         UnreachableError: it did not answer; whether it heard is not known.
         MissionError: what it could not do.
     """
-    with Conversation(host) as conversation:
+    with Conversation(host) as conversation, conversation.within(seconds):
         conversation.ask({"op": op, **values}, data)
-        return conversation.answer(seconds)
+        return conversation.answer()
+
+
+class _Attentive(io.RawIOBase):
+    """Reads a pipe, and raises a TimeoutError when nothing comes through it for too long."""
+
+    def __init__(self, descriptor: int, quiet_seconds: float) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._quiet_seconds = quiet_seconds
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLIN)
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what is there as soon as there is something."""
+        if not self._poll.poll(self._quiet_seconds * 1000):
+            raise TimeoutError(f"nothing came for {self._quiet_seconds:g} s")
+        data = os.read(self._descriptor, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def error_from(error: Mapping[str, Any]) -> MissionError:

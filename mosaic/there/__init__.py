@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -24,12 +25,12 @@ from mosaic.machine.disk import create_private_dir
 from mosaic.machine.person import HOME_VARIABLE
 from mosaic.records import NamedTuple
 from mosaic.remote.frames import write_frame
+from mosaic.there.parts import part_of, take_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 LARGEST_QUESTION = 8 << 20
-BLOCK_BYTES = 1 << 20
 
 
 class Asked(NamedTuple):
@@ -38,7 +39,7 @@ class Asked(NamedTuple):
     folder: Path
     values: Mapping[str, Any]
     data: Path
-    """A file with what was sent along; it goes when the question is answered."""
+    """A file with what was sent along, if anything was; it goes when the question is answered."""
     lines: IO[bytes]
     """What is said later, for those that take it."""
     answer: Callable[..., None]
@@ -55,12 +56,16 @@ def main() -> None:
     values: dict[str, Any] = json.loads(stdin.readline(LARGEST_QUESTION) or b"{}")
     word = str(values.get("word"))
 
-    def answer(data: bytes = b"", **said: Any) -> None:
-        write_frame(pipe, word, said, data)
+    turn = threading.Lock()
 
-    place = folder / f".received-{os.getpid()}"
+    def answer(data: bytes = b"", **said: Any) -> None:
+        with turn:  # one thread may say that the link holds while another works
+            write_frame(pipe, word, said, data)
+
+    place = part_of(folder)
     try:
-        _receive(stdin, int(values.get("data") or 0), place)
+        if size := int(values.get("data") or 0):
+            take_part(stdin, size, place)
         _answer(Asked(folder, values, place, stdin, answer))
     except BrokenPipeError:  # who asked is gone
         sys.exit(1)
@@ -79,16 +84,6 @@ def set_up(folder: str, paths: Sequence[str]) -> Path:
     os.environ["PATH"] = os.pathsep.join([*first, os.environ.get("PATH", os.defpath)])
     os.environ[HOME_VARIABLE] = str(place / "state")
     return place
-
-
-def _receive(stream: IO[bytes], size: int, place: Path) -> None:
-    with open(place, "wb") as file:
-        while size:
-            block = stream.read(min(size, BLOCK_BYTES))
-            if not block:
-                raise FailedError("what was sent did not arrive as a whole")
-            file.write(block)
-            size -= len(block)
 
 
 def _answer(asked: Asked) -> None:
