@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mosaic.app.config import change_config
 from mosaic.app.doctor import Item, State
 from mosaic.app.fleet_check import check_fleet
-from mosaic.app.host_facts import clock_item, fact_items
+from mosaic.app.host_facts import KeptHere, clock_item, fact_items
 from mosaic.app.host_view import HostView, idle_host, view_hosts
 from mosaic.errors import FailedError, MissionError, MissionNotFoundError, UsageError
 from mosaic.machine.signature import access_error
@@ -19,6 +19,7 @@ from mosaic.plan.hosts import parse_host
 from mosaic.records import NamedTuple
 from mosaic.remote.hosts import get_host, known_hosts
 from mosaic.remote.link import call
+from mosaic.remote.send import mission_name
 from mosaic.remote.sent import hub_run, list_sent, write_sent
 from mosaic.remote.shell import INSTALL, probe, run_there, traits
 from mosaic.remote.wheel import make_wheel
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from mosaic.remote.sent import Sent
     from mosaic.runs.record import Run
 
+MOST_SENDING_SECONDS = 3600.0
+"""How long an attempt may be there without being on record here: it is sent before it begins."""
 NO_MISSION = Mission(id="", name="")
 
 
@@ -130,7 +133,17 @@ def hosts_to_check(named: Path | None, name: str | None) -> list[HostSpec]:
     return specs
 
 
-def check_host(spec: HostSpec) -> Iterator[Item]:
+def kept_here(named: Path | None) -> KeptHere:
+    """Return what the mission here, where there is one, has on record of other machines."""
+    try:
+        layout = look_at_mission(locate_mission(named)).layout
+    except MissionNotFoundError:
+        return KeptHere()
+    attempts = frozenset((sent.mission, run.id) for run, sent in list_sent(layout.runs_dir))
+    return KeptHere(mission_name(layout), attempts)
+
+
+def check_host(spec: HostSpec, here: KeptHere) -> Iterator[Item]:
     """Look whether work can be sent to a machine, and say each thing as it is found."""
     if spec.scheduler:
         yield from check_fleet(spec)
@@ -151,7 +164,7 @@ def check_host(spec: HostSpec) -> Iterator[Item]:
     if lacks:
         return
     try:
-        yield from fact_items(call(spec, "about", {}).values)
+        yield from fact_items(call(spec, "about", {}).values, here, spec.name)
     except MissionError as error:
         yield Item("mission", State.BAD, error.summary, error.hint)
 
@@ -207,10 +220,50 @@ def clean_hosts(named: Path | None, name: str | None) -> list[CleanedAttempt]:
     return cleaned
 
 
+def clean_lost(named: Path | None, name: str, mission: str) -> list[CleanedAttempt]:
+    """Remove what a machine keeps of a mission by its name there, and nobody here has on record.
+
+    Its agents are ended. What is on record here stays: `clean_hosts` sees to that.
+    """
+    (spec,) = hosts_to_check(named, name)
+    if spec.scheduler:
+        words = f"`{name}` is a fleet: its workers remove what is over by themselves"
+        raise UsageError(words, hint="`mission fleet` shows what they do")
+    known = kept_here(named).attempts
+    kept = call(spec, "about", {}).values["attempts"]
+    cleaned = []
+    for each in kept:
+        if each["mission"] == mission and (mission, each["run"]) not in known:
+            try:
+                why = _clean_lost(spec, each)
+            except MissionError as error:
+                why = error.summary
+            cleaned.append(CleanedAttempt(spec.name, each["run"], why))
+    if not any(there == mission for there, _ in known):
+        call(spec, "sweep", {"mission": mission})
+    return cleaned
+
+
+def _clean_lost(spec: HostSpec, kept: Mapping[str, Any]) -> str:
+    """Remove an attempt that is not on record here; return why it is kept, if it is."""
+    if not kept.get("token"):
+        return f"its work.json cannot be read: remove it there, below `{spec.folder}`"
+    if kept.get("carrier"):
+        return "a git remote carries it: its carrier removes it when it is over"
+    if not kept["went"] and kept["age_seconds"] < MOST_SENDING_SECONDS:
+        return "it may be on its way there just now"
+    where = {key: kept[key] for key in ("mission", "run", "token")}
+    return _remove(spec, where, stops=kept["went"])
+
+
 def _clean(spec: HostSpec, run: Run, sent: Sent) -> str:
     """Remove an attempt from a machine that `ssh` reaches; return why it is kept, if it is."""
     where = {"mission": sent.mission, "run": run.id, "token": sent.token}
-    if sent.is_forgotten:
+    return _remove(spec, where, stops=sent.is_forgotten)
+
+
+def _remove(spec: HostSpec, where: Mapping[str, str], *, stops: bool) -> str:
+    if stops:
         call(spec, "stop", where)
     said = call(spec, "drop", {**where, "brought_home": True}).values
     return "its agent would not end" if said.get("went") else ""

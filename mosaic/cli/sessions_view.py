@@ -83,7 +83,10 @@ def live_row(view: SessionView) -> tuple[str, ...]:
     if found and found.judgement.life == "unknown":
         last = f"unknown: {found.judgement.because}"
     elif found and (
-        found.judgement.is_stopped or found.judgement.problem or not found.is_on_record
+        found.judgement.is_stopped
+        or found.judgement.problem
+        or not found.is_on_record
+        or (found.judgement.host and not (progress and progress.last))
     ):
         last = found.judgement.because
     used = _used(progress.usage if progress else None)

@@ -114,6 +114,7 @@ def _answer(asked: Asked) -> None:
         "follow": work.follow,
         "stop": work.stop,
         "drop": receive.drop,
+        "sweep": receive.sweep,
     }
     op = str(asked.values.get("op"))
     if op not in answers:
