@@ -222,7 +222,8 @@ def test_a_disk_that_is_full_there_loses_nothing(trial: Trial) -> None:
         os.truncate(ballast, 0)
         does = (
             'head -c 5000000 /dev/urandom >half.bin; echo "it said this"; '
-            'dd if=/dev/zero of="$HOME/kept here/ballast" bs=4k 2>/dev/null; echo full >"$MISSION_RUN_DIR/artifacts/x" || echo so; '
+            'dd if=/dev/zero of="$HOME/kept here/ballast" bs=4k 2>/dev/null; '
+            'echo full >"$MISSION_RUN_DIR/artifacts/x" || echo so; '
         )
         answer = trial.hand_off(does)
         assert answer.exit_code == 0, answer.stderr
