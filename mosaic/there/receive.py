@@ -6,8 +6,6 @@ Nothing is run yet. Sent a second time, what was taken in whole is left as it is
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tarfile
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
@@ -29,7 +27,7 @@ from mosaic.runs.folders import run_of
 from mosaic.store.consent import allow, commands_of
 from mosaic.store.mission_file import load_mission
 from mosaic.store.state import ensure_state_dir
-from mosaic.there.parts import remove_parts
+from mosaic.there.parts import remove_parts, unpack_part
 from mosaic.workspaces.furnish import run_setup
 from mosaic.workspaces.provision import WorkspaceRequest, provision
 
@@ -210,7 +208,7 @@ def prepare(asked: Asked) -> None:
         if not attempt.is_ready:
             try:
                 received = create_private_dir(place / "received")
-                _unpack(asked.data, received)
+                unpack_part(asked.data, received)
                 with hold_folder(mission_dir, wait_seconds=TURN_SECONDS):
                     _take_commits(asked, repo, received)
                     _drop_unbegun(place, attempt)
@@ -222,21 +220,6 @@ def prepare(asked: Asked) -> None:
                 raise
     remove_parts(asked.folder)
     asked.answer(ready=True)
-
-
-def _unpack(packed: Path, folder: Path) -> None:
-    """Write the files of an archive into a folder; whatever else it names is passed by."""
-    # By hand: the first releases of Python 3.11 have no filter that keeps names within a folder.
-    with tarfile.open(packed) as archive:
-        for entry in archive:
-            content = archive.extractfile(entry) if entry.isreg() else None
-            if content is None:
-                continue
-            place = confined(folder, entry.name)
-            create_private_dir(place.parent)
-            with open(place, "xb") as file:
-                shutil.copyfileobj(content, file)
-            place.chmod(entry.mode & 0o755)
 
 
 def _noted(asked: Asked, place: Path) -> Attempt:
