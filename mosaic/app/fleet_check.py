@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.doctor import Item, State
-from mosaic.app.host_facts import clock_item, fact_items
+from mosaic.app.host_facts import KeptHere, clock_item, fact_items
 from mosaic.errors import ExtraMissingError, MissionError
 from mosaic.executors.dask import with_hub
 from mosaic.git.git import find_work_tree
@@ -95,7 +95,7 @@ def _machines(spec: HostSpec, fleet: FleetState) -> Iterator[Item]:
         elif isinstance(said, MissionError):
             yield Item(machine, State.BAD, said.summary, said.hint or SAME_HINT)
         else:
-            for item in _facts(said, began):
+            for item in _facts(spec.name, said, began):
                 yield item._replace(name=f"{machine} {item.name}")
 
 
@@ -117,7 +117,7 @@ def _hub(hub: str, answers: Mapping[str, dict[str, Any] | MissionError]) -> Item
     return Item("hub", State.OK, f"`{hub}`")
 
 
-def _facts(said: Mapping[str, Any], began: float) -> Iterator[Item]:
+def _facts(fleet: str, said: Mapping[str, Any], began: float) -> Iterator[Item]:
     yield _versions("versions", said["versions"])
     yield clock_item(float(said["clock"]), began)
-    yield from fact_items(said)
+    yield from fact_items(said, KeptHere(), fleet)
