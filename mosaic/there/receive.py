@@ -6,14 +6,13 @@ Nothing is run yet. Sent a second time, what was taken in whole is left as it is
 from __future__ import annotations
 
 import contextlib
-import tarfile
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import FailedError, HeldError, MissionError
 from mosaic.git.checkpoint_store import OUR_REFS
 from mosaic.git.claims import Claim, find_claim, release_claim, take_claim
-from mosaic.git.git import run_git
+from mosaic.git.git import refuse_old_git, run_git
 from mosaic.git.objects import share_objects
 from mosaic.git.packs import take_pack
 from mosaic.git.remote_refs import fetch_refs
@@ -28,7 +27,7 @@ from mosaic.runs.folders import run_of
 from mosaic.store.consent import allow, commands_of
 from mosaic.store.mission_file import load_mission
 from mosaic.store.state import ensure_state_dir
-from mosaic.there.parts import remove_parts
+from mosaic.there.parts import remove_parts, unpack_part
 from mosaic.workspaces.furnish import run_setup
 from mosaic.workspaces.provision import WorkspaceRequest, provision
 
@@ -183,7 +182,8 @@ def _claimed_in(attempt: Attempt) -> str:
 
 
 def tell_known(asked: Asked) -> None:
-    """Answer with the commits that need not be sent."""
+    """Answer with the commits that need not be sent; a FailedError where git is too old."""
+    refuse_old_git()
     place = place_of(asked)
     repo = repo_of(place)
     known: list[str] = []
@@ -206,22 +206,25 @@ def prepare(asked: Asked) -> None:
     with hold_folder(place, wait_seconds=TURN_SECONDS):
         attempt = _noted(asked, place)
         if not attempt.is_ready:
-            received = create_private_dir(place / "received")
-            with tarfile.open(asked.data) as archive:
-                archive.extractall(received, filter="data")
-            with hold_folder(mission_dir, wait_seconds=TURN_SECONDS):
-                _take_commits(asked, repo, received)
-            take_in(asked.values, place, received)
-            remove_folder(place, received)
+            try:
+                received = create_private_dir(place / "received")
+                unpack_part(asked.data, received)
+                with hold_folder(mission_dir, wait_seconds=TURN_SECONDS):
+                    _take_commits(asked, repo, received)
+                take_in(asked.values, place, received)
+                remove_folder(place, received)
+            except (MissionError, OSError):
+                with contextlib.suppress(MissionError):  # why it could not be taken in says more
+                    remove_attempt(place, attempt.run_id)
+                raise
     remove_parts(asked.folder)
     asked.answer(ready=True)
 
 
 def _noted(asked: Asked, place: Path) -> Attempt:
     """Return what is noted of the attempt; noted before all else, so that no folder is unknown."""
-    if find_attempt(place) is not None:
-        return get_attempt(asked)
-    return write_attempt(place, _attempt_of(asked.values))
+    is_noted = find_attempt(place) is not None
+    return get_attempt(asked) if is_noted else write_attempt(place, _attempt_of(asked.values))
 
 
 def _take_commits(asked: Asked, repo: Path, received: Path) -> None:
@@ -326,6 +329,10 @@ def drop(asked: Asked) -> None:
     place = place_of(asked)
     mission_dir = place.parent.parent
     if find_attempt(place) is None:
+        with contextlib.suppress(HeldError):  # then it is just being taken in
+            if place.is_dir():
+                with hold_folder(place):
+                    remove_folder(place.parent, place)
         asked.answer(dropped=False)
         return
     # Both: nobody may begin it, and nobody may take in another, in between.
@@ -345,39 +352,49 @@ def drop(asked: Asked) -> None:
 def tell_unbegun(asked: Asked) -> None:
     """Answer with the attempts of a mission that were sent and never told to begin."""
     remove_parts(asked.folder)
-    mission_dir = asked.folder / "missions" / safe_segment(str(asked.values["mission"]))
-    asked.answer(unbegun=_unbegun_in(mission_dir))
+    mission = safe_segment(str(asked.values["mission"]))
+    asked.answer(unbegun=_unbegun_in(asked.folder / "missions" / mission))
 
 
 def _unbegun_in(mission_dir: Path) -> list[dict[str, str]]:
-    found = []
+    found: list[dict[str, str]] = []
     for noted in sorted(mission_dir.glob("runs/*/work.json")):
-        attempt = None
         with contextlib.suppress(MissionError):  # one that cannot be read is left to people
-            attempt = find_attempt(noted.parent)
-        if attempt is not None and not (attempt.went or attempt.carrier):
-            facts = {"mission": attempt.mission, "run": attempt.run_id, "token": attempt.token}
-            found.append({**facts, "task": attempt.task_id})
+            each = find_attempt(noted.parent)
+            if each is not None and not (each.went or each.carrier):
+                where = {"mission": each.mission, "run": each.run_id, "token": each.token}
+                found.append({**where, "task": each.task_id})
     return found
+
+
+def sweep(asked: Asked) -> None:
+    """Remove what is kept for a mission beside attempts, where no attempt at it is left."""
+    folder = asked.folder / "missions" / safe_segment(str(asked.values["mission"]))
+    removed = False
+    if folder.is_dir():
+        with hold_folder(folder, wait_seconds=TURN_SECONDS):
+            if not any(folder.glob("runs/*")):
+                remove_folder(folder.parent, folder)
+                removed = True
+    asked.answer(removed=removed)
 
 
 def _forget(place: Path, attempt: Attempt) -> None:
     repo = repo_of(place)
-    if not (repo / "HEAD").exists():  # it was cut off before
-        remove_folder(place.parent, place)
-        return
-    with contextlib.suppress(HeldError):  # another attempt has it by now
-        release_claim(_top_of(place), remote_of(place, attempt), claim_of(place, attempt))
-    if attempt.hub:
-        forget_refs(repo, attempt.hub, attempt.run_id)
+    if (repo / "HEAD").exists():  # else it was cut off before
+        with contextlib.suppress(HeldError):  # another attempt has it by now
+            release_claim(_top_of(place), remote_of(place, attempt), claim_of(place, attempt))
+        if attempt.hub:
+            forget_refs(repo, attempt.hub, attempt.run_id)
     remove_attempt(place, attempt.run_id)
 
 
 def remove_attempt(place: Path, run_id: str) -> None:
     """Remove what this machine keeps of an attempt, but for commits that a next one builds on."""
+    # First what takes most room: the disk may be full.
+    remove_folder(place.parent, place)
     repo = repo_of(place)
     command = ["for-each-ref", "--format=%(refname)", f"{RUN_REFS}/{run_id}/"]
-    for name in run_git(command, repo).text.split():
+    for name in run_git(command, repo).text.split() if (repo / "HEAD").exists() else ():
         if not name.endswith(("/branch", "/head")):  # by these the next one is sent in parts
             run_git(["update-ref", "-d", name], repo)
-    remove_folder(place.parent, place)
