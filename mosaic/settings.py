@@ -37,6 +37,8 @@ class HostSpec:
     name: str
     address: str = ""
     """As `ssh` takes it: `user@machine`, or a name of `~/.ssh/config`."""
+    scheduler: str = ""
+    """In place of an address, for a fleet: a Dask scheduler's address, or its scheduler file."""
     folder: str = "~/.mosaic"
     """Where everything of ours is kept there."""
     max: int | None = None
@@ -53,6 +55,13 @@ class HostSpec:
     """Folders there that come first on the PATH: ssh does not read a person's whole profile."""
     python: str = "python3"
     """The Python there that has `mission`, where none is installed in `folder`."""
+    remote: str = ""
+    """A git remote that both sides reach: a name of a remote here, a URL or a path. Empty: none."""
+
+    @property
+    def where(self) -> str:
+        """What it is reached by: an address, or a scheduler."""
+        return self.address or self.scheduler
 
 
 class PrivateFiles(StrEnum):

@@ -12,16 +12,17 @@ from typing import IO, TYPE_CHECKING, Any
 from mosaic import __version__
 from mosaic.app.config import change_config
 from mosaic.app.doctor import Item, State
+from mosaic.app.fleet_check import check_fleet
+from mosaic.app.host_facts import clock_item, fact_items
 from mosaic.errors import MissionError, MissionNotFoundError, UnreachableError, UsageError
 from mosaic.git.git import OLDEST_GIT
 from mosaic.machine.environment import outer_environment
 from mosaic.model import Mission
 from mosaic.plan.hosts import parse_host
-from mosaic.plan.sizes import format_size
 from mosaic.records import NamedTuple
 from mosaic.remote.hosts import get_host, known_hosts
 from mosaic.remote.link import CHOOSE, HOME, call, ssh_command
-from mosaic.remote.sent import list_sent, write_sent
+from mosaic.remote.sent import hub_run, list_sent, write_sent
 from mosaic.remote.wheel import make_wheel
 from mosaic.store.consent import require_consent
 from mosaic.store.mission_file import look_at_mission
@@ -31,12 +32,12 @@ from mosaic.store.reading import locate_mission
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from mosaic.remote.sent import Sent
+    from mosaic.runs.record import Run
     from mosaic.settings import HostSpec
 
 SCRIPT_SECONDS = 300.0
 MOST_SAID = 2000
-LITTLE_BYTES = 1 << 30
-MOST_CLOCK_SECONDS = 60.0
 _TELL = 'say() { echo; echo "MOSAIC $k $*"; }; '
 PROBE = (
     HOME + CHOOSE + "k=$3; " + _TELL + 'mkdir -p -m 700 "$d"; say folder "$d"; '
@@ -89,11 +90,10 @@ def add_host(name: str, values: Mapping[str, Any]) -> HostSpec:
 
     given = {key: value for key, value in values.items() if value not in (None, [], "")}
     known = own_settings().hosts.get(name)
-    if known is None:
-        try:
-            parse_host(name, given)
-        except ValueError as error:
-            raise _refusal(name, error) from None
+    try:
+        parse_host(name, {**(_values_of(known) if known else {}), **given})
+    except ValueError as error:
+        raise _refusal(name, error) from None
 
     def edit(_place: Path, text: str) -> str:
         for key, value in given.items():
@@ -105,6 +105,16 @@ def add_host(name: str, values: Mapping[str, Any]) -> HostSpec:
     if fault := own.faults.get(f"hosts.{name}"):
         raise fault
     return own.hosts[name]
+
+
+def _values_of(spec: HostSpec) -> dict[str, Any]:
+    """Return what is set of a host, as its table has it."""
+    values = {
+        name: getattr(spec, name)
+        for name, each in spec.__dataclass_fields__.items()
+        if name != "name" and getattr(spec, name) != each.default
+    }
+    return {key: [*v] if isinstance(v, tuple) else v for key, v in values.items()}
 
 
 def _refusal(name: str, error: ValueError) -> UsageError:
@@ -132,6 +142,9 @@ def hosts_to_check(named: Path | None, name: str | None) -> list[HostSpec]:
 
 def check_host(spec: HostSpec) -> Iterator[Item]:
     """Look whether work can be sent to a machine, and say each thing as it is found."""
+    if spec.scheduler:
+        yield from check_fleet(spec)
+        return
     began = time.time()
     try:
         found = _probe(spec)
@@ -146,7 +159,7 @@ def check_host(spec: HostSpec) -> Iterator[Item]:
     yield Item("folder", State.OK if is_writable else State.BAD, words, hint)
     yield _version("git", found.get("git", "").removeprefix("git version "), OLDEST_GIT)
     yield _version("python", found.get("python", ""), (3, 11))
-    yield _clock(float(found.get("clock") or 0), began)
+    yield clock_item(float(found.get("clock") or 0), began)
     version = found.get("mission", "")
     if version != __version__:
         words = f"version {version}, and {__version__} here" if version else "it is not installed"
@@ -155,27 +168,9 @@ def check_host(spec: HostSpec) -> Iterator[Item]:
         return
     yield Item("mission", State.OK, version)
     try:
-        yield from _facts(call(spec, "about", {}).values)
+        yield from fact_items(call(spec, "about", {}).values)
     except MissionError as error:
         yield Item("mission", State.BAD, error.summary, error.hint)
-
-
-def _facts(about: Mapping[str, Any]) -> Iterator[Item]:
-    free = int(about["free_bytes"])
-    state = State.OK if free > LITTLE_BYTES else State.BAD
-    yield Item("disk", state, f"{format_size(free)} free", "make room there")
-    for agent in about["agents"]:
-        name, problem = agent["name"], agent["problem"]
-        if problem:
-            hint = "install it there, or name its folder in `path` of the host"
-            yield Item(name, State.MISSING, problem, hint)
-        elif not agent["has_login"]:
-            words = f"{agent['version']}, no login seen"
-            yield Item(name, State.MISSING, words, "log in there; no login is ever sent")
-        else:
-            yield Item(name, State.OK, f"{agent['version']}, with a login")
-    runs = about["runs"]
-    yield Item("runs", State.OK, f"{len(runs)} kept there")
 
 
 def _version(name: str, found: str, oldest: Sequence[int]) -> Item:
@@ -186,14 +181,6 @@ def _version(name: str, found: str, oldest: Sequence[int]) -> Item:
         words = f"{found}; {'.'.join(map(str, oldest))} or newer is needed"
         return Item(name, State.BAD, words, f"install a newer {name} there")
     return Item(name, State.OK, found)
-
-
-def _clock(theirs: float, began: float) -> Item:
-    after = time.time()
-    apart = max(0.0, began - 1 - theirs, theirs - after)
-    words = "as here" if apart < 1 else f"{apart:.0f} s apart from here"
-    state = State.OK if apart < MOST_CLOCK_SECONDS else State.MISSING
-    return Item("clock", state, words, "set the clock there; times in records are of there")
 
 
 def _probe(spec: HostSpec) -> dict[str, str]:
@@ -235,8 +222,14 @@ def _run_there(
 def install_on(spec: HostSpec, wheel: Path | None) -> None:
     """Install this version into the folder on a machine, from a wheel that is sent there.
 
-    What it needs beside that, pip fetches there as usual. A FailedError where that fails.
+    What it needs beside that, pip fetches there as usual. A FailedError where that fails, a
+    UsageError for a fleet, whose workers are set up as Dask's are.
     """
+    if spec.scheduler:
+        raise UsageError(
+            f"`{spec.name}` is a fleet: nothing is installed on its workers from here",
+            hint="install `mosaic-mission[fleet]` where its scheduler and workers are started",
+        )
     with tempfile.TemporaryDirectory(prefix="mosaic-") as folder:
         place = wheel or make_wheel(Path(folder))
         with open(place, "rb") as file:
@@ -250,21 +243,35 @@ def clean_hosts(named: Path | None, name: str | None) -> list[CleanedAttempt]:
     """
     mission_file = locate_mission(named)
     document = look_at_mission(mission_file)
-    hosts = {spec.name: spec for spec in hosts_to_check(named, name)}
+    left = [each for each in list_sent(document.layout.runs_dir) if each[1].is_left]
+    by_hub = {sent.host for _, sent in left if sent.hub}
+    # Machines that a hub alone reaches need not be known here by an address.
+    hosts = {} if name in by_hub else {spec.name: spec for spec in hosts_to_check(named, name)}
     cleaned = []
-    for run, sent in list_sent(document.layout.runs_dir):
-        spec = hosts.get(sent.host)
-        if spec is None or not sent.is_left:
+    for run, sent in left:
+        if not (sent.host in hosts or (sent.hub and name in (None, sent.host))):
             continue
-        where = {"mission": sent.mission, "run": run.id, "token": sent.token}
         try:
-            if sent.is_forgotten:
-                call(spec, "stop", where)
-            said = call(spec, "drop", {**where, "brought_home": True}).values
-            why = "its agent would not end" if said.get("went") else ""
+            why = _clean_hub(run) if sent.hub else _clean(hosts[sent.host], run, sent)
         except MissionError as error:
             why = error.summary
         if not why:
             write_sent(run, sent, is_removed=True)
-        cleaned.append(CleanedAttempt(spec.name, run.id, why))
+        cleaned.append(CleanedAttempt(sent.host, run.id, why))
     return cleaned
+
+
+def _clean(spec: HostSpec, run: Run, sent: Sent) -> str:
+    """Remove an attempt from a machine that `ssh` reaches; return why it is kept, if it is."""
+    where = {"mission": sent.mission, "run": run.id, "token": sent.token}
+    if sent.is_forgotten:
+        call(spec, "stop", where)
+    said = call(spec, "drop", {**where, "brought_home": True}).values
+    return "its agent would not end" if said.get("went") else ""
+
+
+def _clean_hub(run: Run) -> str:
+    """Remove an attempt from its hub: its carrier stops the agent then, and removes the copy."""
+    if found := hub_run(run):
+        found[0].remove(found[1].token)
+    return ""

@@ -30,7 +30,7 @@ PANELS = {
     ),
     "Hand off": (
         "next", "resume", "pause", "unpause", "sessions", "stop", "logs", "exec", "checkpoint",
-        "hosts",
+        "hosts", "fleet",
     ),
     "Review": ("handoff", "gates", "review", "answer", "status", "board", "report", "web"),
     "Parallel": ("panel", "merge", "pr"),

@@ -6,7 +6,7 @@ from typing import Annotated
 from typer import Argument, Option, Typer
 
 from mosaic.app import hosts as app
-from mosaic.app.doctor import State
+from mosaic.cli.hosts_view import found_lines, is_fit
 from mosaic.cli.options import Json, MissionPath, complete_host
 from mosaic.cli.output import answer, clean, paint
 from mosaic.cli.table import WHOLE, Column, table
@@ -21,14 +21,10 @@ EXAMPLES = (
 MaybeHost = Annotated[
     str | None, Argument(metavar="[NAME]", autocompletion=complete_host, help="Only this one.")
 ]
-hosts_app = Typer(no_args_is_help=True, help="Other machines that tasks are handed to, over SSH.")
+hosts_app = Typer(no_args_is_help=True, help="Other machines that tasks are handed to.")
 COLUMNS = (
     Column("host"), Column("address"), Column("folder"), Column("at once", is_number=True),
     Column("labels"), WHOLE._replace(head="set in"),
-)  # fmt: skip
-MARKS = {State.OK: "ok", State.MISSING: "--", State.BAD: "!!"}
-FOUND = (
-    Column(colors={"ok": "green", "--": "dim", "!!": "red"}), Column("name"), WHOLE,
 )  # fmt: skip
 
 
@@ -39,7 +35,7 @@ def list_command(as_json: Json = False, mission: MissionPath = None) -> int:
     rows = [
         (
             clean(spec.name),
-            clean(spec.address),
+            clean(spec.where),
             clean(spec.folder),
             str(spec.max or ""),
             clean(", ".join(spec.labels)),
@@ -75,6 +71,9 @@ def add_command(
         None, "--path", metavar="DIR", help="A folder there that comes first on the PATH."
     ),
     python: str | None = Option(None, metavar="PROGRAM", help="The Python there with `mission`."),
+    remote: str | None = Option(
+        None, metavar="REMOTE", help="A git remote that both sides reach: a name, a URL or a path."
+    ),
     as_json: Json = False,
 ) -> int:
     """Add a machine to your own settings, or change what is set of it."""
@@ -87,6 +86,7 @@ def add_command(
         "env": env,
         "path": paths,
         "python": python,
+        "remote": remote,
     }
     spec = app.add_host(name, values)
     return answer(
@@ -111,23 +111,17 @@ def check_command(
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
-    """Look whether tasks can be handed to a machine: ssh, git, mission, agents, disk, clock."""
+    """Look whether tasks can be handed to a machine or a fleet: what is there, what is missing."""
     specs = app.hosts_to_check(mission, name)
     if install or wheel is not None:
         for spec in specs:
             app.install_on(spec, wheel)
     found = {spec.name: [*app.check_host(spec)] for spec in specs}
-    rows = []
-    for host, items in found.items():
-        for item in items:
-            rows.append((MARKS[item.state], f"{clean(host)} {item.name}", clean(item.found)))
-            if item.hint and item.state is not State.OK:
-                rows.append(("", "", f"hint: {clean(item.hint)}"))
-    ok = all(item.state is not State.BAD for items in found.values() for item in items)
+    ok = is_fit(found)
     return answer(
         "hosts.check",
         {"hosts": found},
-        table(rows, FOUND) or [paint("no hosts", "dim")],
+        found_lines(found) or [paint("no hosts", "dim")],
         ok=ok,
         then=["mission next --on NAME"] if ok else ["mission hosts check --install"],
         as_json=as_json,

@@ -97,7 +97,7 @@ complete_status = _completer(
     lambda: _names(status for status in Status if status is not Status.UNKNOWN)
 )
 complete_format = _completer(lambda: _names(("text", "lines", "github", "sarif")))
-complete_host = _completer(lambda: ((each.name, each.address) for each in _hosts()))
+complete_host = _completer(lambda: ((each.name, each.where) for each in _hosts()))
 complete_executor = _completer(lambda: _names(known_executors()))
 complete_runtime = _completer(lambda: _names(_runtimes()))
 complete_milestone = _completer(lambda: ((each.id, each.name) for each in _mission().milestones))

@@ -68,7 +68,7 @@ def executor_of(run: Run) -> Supervised:
     lives, and stop it.
     """
     if (run.dir / HOST_FILE).exists():
-        from mosaic.executors.ssh import OnHost  # start-up: few runs are elsewhere
+        from mosaic.executors.away import OnHost  # start-up: few runs are elsewhere
 
         return OnHost(run)
     name = str(run.find_place().get("executor") or "process")
@@ -93,7 +93,7 @@ def is_interactive(name: str) -> bool:
 
 def keep_in_touch(run: Run) -> None:
     """Have somebody listen to the other machine that a run is on, where nobody does."""
-    from mosaic.executors.ssh import listen
+    from mosaic.executors.away import listen
 
     listen(run)
 

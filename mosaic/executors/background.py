@@ -208,6 +208,12 @@ class Supervised:
         supervisor = self.find_supervisor()
         return supervisor is not None and ask_to_stop(supervisor, now=now)
 
+    def give_up(self) -> None:
+        """Take from a run what it needs to bring anything later; one of this machine has nothing.
+
+        MissionError: what keeps that cannot be reached.
+        """
+
     def find_supervisor(self) -> ProcessIdentity | None:
         """Return the living supervisor, as the record names it."""
         state = self.run.find_state()

@@ -71,6 +71,11 @@ def keep_packed(top: Path, pack: Path, refs: Mapping[str, str]) -> None:
     bring_back(_shared(top))
 
 
+def keep_commits(top: Path, refs: Mapping[str, str]) -> None:
+    """Keep commits that the repository has, each as `HIDDEN_REFS/ref`."""
+    _keep(top, refs)
+
+
 def _keep(top: Path, refs: Mapping[str, str], pack: Path | None = None) -> None:
     shared = _shared(top)
     store = shared / STORE

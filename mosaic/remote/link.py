@@ -31,6 +31,7 @@ from mosaic.remote.frames import Frame, read_frames
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from mosaic.errors import MissionError
     from mosaic.settings import HostSpec
 
 OPTIONS = (
@@ -103,7 +104,7 @@ class Conversation:
         try:
             for frame in read_frames(self._process.stdout, self._word):
                 if error := frame.values.get("error"):
-                    raise _raised(error)
+                    raise error_from(error)
                 yield frame
         except (OSError, ValueError) as error:
             raise self._unreachable(str(error)) from None
@@ -172,7 +173,7 @@ def call(
         return conversation.answer(seconds)
 
 
-def _raised(error: dict[str, Any]) -> Exception:
+def error_from(error: Mapping[str, Any]) -> MissionError:
     """Return an error of the other side as one of ours."""
     from mosaic import errors
 

@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
-from mosaic.git.branches import contents_of
-from mosaic.git.checkpoint_store import PLAIN_IDENTITY
-from mosaic.git.git import run_git
+from mosaic.git.file_trees import commit_files, list_files, read_files, store_files
 from mosaic.machine.disk import create_private_dir, write_private
 from mosaic.machine.log_writer import RESERVE_NAME
 from mosaic.machine.paths import confined
@@ -26,52 +24,58 @@ from mosaic.runs.folders import RUN_NAME, runs_in
 from mosaic.runs.record import Run, tail_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+LARGEST_LOG_BYTES = 64 << 20
+"""What a log has beyond that stays where it is, but for the end that the record has."""
 LARGEST_FILE_BYTES = 16 << 20
 MOST_FILES = 5000
 STEPS = "steps/"
+CHUNKS = "log-parts/"
+"""Parts of the logs, where a record goes by itself: each `<log>/<offset>`, and of one size."""
+CHUNK_BYTES = 256 << 10
 MIRRORED = ("stdout.log", "stderr.log", "worker.log", "transcript.jsonl", "output.index")
 """What is followed while it grows, and is not taken from the record again."""
 
 
-def commit_record(top: Path, run: Run) -> str:
-    """Write a run's record as a commit into a repository, and return it; no ref names it yet."""
+def commit_record(
+    top: Path, run: Run, *, chunks: Mapping[str, str] | None = None, parent: str | None = None
+) -> str:
+    """Write a run's record as a commit into a repository, and return it; no ref names it yet.
+
+    With `chunks`, ids by name, these are in it in place of the logs. `parent` is an earlier one:
+    what that has need not be sent again.
+    """
     with tempfile.TemporaryDirectory(prefix="mosaic-") as scratch:
         found = [(name, path) for name, path in _files(run)]
+        if chunks is not None:
+            found = [(name, path) for name, path in found if name not in MIRRORED]
         for step in _steps_of(run):
             found += [(f"{STEPS}{step.id}/{name}", path) for name, path in _files(step)]
-        files = [(name, _bounded(path, Path(scratch))) for name, path in found]
-        paths = "".join(f"{path}\n" for _, path in files)
-        command = ["hash-object", "-w", "--no-filters", "--stdin-paths"]
-        ids = run_git(command, top, stdin=os.fsencode(paths)).text.split()
-        index = {"GIT_INDEX_FILE": f"{scratch}/index"}
-        lines = "".join(
-            f"100644 {oid}\t{name}\0" for (name, _), oid in zip(files, ids, strict=True)
-        )
-        command = ["update-index", "-z", "--index-info"]
-        run_git(command, top, stdin=os.fsencode(lines), env=index)
-        tree = run_git(["write-tree"], top, env=index).text
-    words = f"Record of run {run.id}".encode()
-    return run_git(["commit-tree", tree], top, stdin=words, env=PLAIN_IDENTITY).text
+        ids = store_files(top, [_bounded(path, Path(scratch)) for _, path in found])
+    files = dict(zip((name for name, _ in found), ids, strict=True))
+    return commit_files(top, {**files, **(chunks or {})}, f"Record of run {run.id}", parent=parent)
 
 
-def read_record(top: Path, commit: str, run: Run) -> None:
-    """Write what a record has into a run's folder here, but what this side has of its own."""
-    listed = run_git(["ls-tree", "-r", "-z", commit], top).stdout
-    rows = [row.partition(b"\t") for row in listed.split(b"\0") if row]
-    ids = {os.fsdecode(name): facts.split()[2].decode() for facts, _, name in rows}
-    wanted = {n: oid for n, oid in ids.items() if n not in (*MIRRORED, *OF_HERE)}
-    contents = contents_of(top, [*wanted.values()])
-    for (name, oid), known in zip(wanted.items(), contents, strict=True):
+def read_record(top: Path, commit: str, run: Run, seen: dict[str, str] | None = None) -> None:
+    """Write what a record has into a run's folder here, but what this side has of its own.
+
+    What `seen` has, ids by name, was written before; it learns what is new.
+    """
+    before = {} if seen is None else seen
+    wanted = {
+        name: oid
+        for name, oid in list_files(top, commit).items()
+        if name not in (*MIRRORED, *OF_HERE)
+        and not name.startswith(CHUNKS)
+        and before.get(name) != oid
+    }
+    for name, data in read_files(top, wanted):
         place = _place_of(name, run)
-        if place is None:
-            continue
-        data = known
-        if data is None:
-            data = run_git(["cat-file", "blob", oid], top).stdout
-        create_private_dir(place.parent)
-        write_private(place, data, root=run.dir.parent)
+        if place is not None:
+            create_private_dir(place.parent)
+            write_private(place, data, root=run.dir.parent)
+    before.update(wanted)
 
 
 def _place_of(name: str, run: Run) -> Path | None:

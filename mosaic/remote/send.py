@@ -74,11 +74,17 @@ def pack_up(
     place = folder / "sent.tar"
     with tarfile.open(place, "w") as archive:
         archive.add(pack, f"pack/{pack.name}")
-        for name, data in (*_mission_files(layout, workspace.home), *_records(layout, workspace)):
+        for name, data in files_to_send(layout, workspace):
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(data), 0o600 if name.startswith("runs/") else 0o644
             archive.addfile(entry, io.BytesIO(data))
     return place
+
+
+def files_to_send(layout: Layout, workspace: Workspace) -> Iterator[tuple[str, bytes]]:
+    """Return by name what is sent beside commits: the mission's files, and earlier records."""
+    yield from _mission_files(layout, workspace.home)
+    yield from _records(layout, workspace)
 
 
 def _mission_files(layout: Layout, home: Path) -> Iterator[tuple[str, bytes]]:

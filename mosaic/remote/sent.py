@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import contextlib
 from datetime import datetime  # noqa: TC003 - the codec looks it up
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_record
 from mosaic.errors import MissionError
+from mosaic.git.git import find_work_tree
 from mosaic.machine.disk import find_bytes, write_private
 from mosaic.model import FreeJson, ObjectId, Text  # noqa: TC001 - as above
 from mosaic.records import dataclass, field, replace
+from mosaic.remote.hub import HubRun
 from mosaic.runs.record import Run, read_part
 from mosaic.store.layout import HOST_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 LINK_FILE, STOP_FILE = "link.json", "host.stop"
 OF_HERE = (HOST_FILE, LINK_FILE, STOP_FILE, "meta.json", "rules.json", "state.json")
@@ -37,8 +39,16 @@ class Sent:
 
     json_form = JsonForm(version=1)
     host: str
+    executor: str = "ssh"
+    """Which executor sent it."""
     mission: str
     """The name of the mission there."""
+    hub: Text = ""
+    """The remote that carries everything, where there is no link to the machine itself."""
+    project: str = ""
+    """The mission's id, by which claims in the hub are told apart."""
+    carrier: Text = ""
+    """The machine that carries it, once one does; only with a hub."""
     token: str
     """By which the attempt is told from every other at the task."""
     went: bool = False
@@ -59,6 +69,11 @@ class Sent:
     """Whether a person has given it up: what it still brings is not taken."""
     is_removed: bool = False
     """Whether what was kept of it there is gone."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether no machine has taken it yet, as far as was seen."""
+        return bool(self.hub) and not (self.carrier or self.end)
 
     @property
     def is_left(self) -> bool:
@@ -90,6 +105,18 @@ def is_away(run: Run) -> bool:
     except MissionError:
         return True  # nothing is known of it but that it was sent
     return sent is not None and sent.went and not (sent.is_home or sent.is_forgotten)
+
+
+def hub_run(run: Run) -> tuple[HubRun, Sent] | None:
+    """Return the way to a run that a hub alone carries; None for any other."""
+    sent = find_sent(run)
+    if sent is None or not sent.hub:
+        return None
+    meta = run.meta()
+    top = find_work_tree(Path(meta.mission_file).parent)
+    if top is None:
+        return None
+    return HubRun(top, sent.hub, run.id, meta.task_id, sent.project), sent
 
 
 def write_sent(run: Run, sent: Sent, **changes: Any) -> Sent:

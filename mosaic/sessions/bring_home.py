@@ -17,7 +17,7 @@ from mosaic.git.git import answer_of, head_commit, run_git
 from mosaic.git.snapshot import take_tree
 from mosaic.machine.clock import utc_now
 from mosaic.machine.disk import write_private
-from mosaic.model import Session, Status
+from mosaic.model import EndReason, Session, Status
 from mosaic.records import replace
 from mosaic.remote.sent import Sent, write_sent
 from mosaic.runs.events import EventLog, EventType
@@ -81,7 +81,7 @@ def state_from(run: Run, sent: Sent, values: dict[str, Any]) -> RunState:
     """Return where a run stands as its machine says it, with that machine's name."""
     state = load_record(RunState, values, run.dir / "state.json")
     agent = replace(state.agent, host=sent.host) if state.agent else None
-    place = {"executor": "ssh", "host": sent.host}
+    place = {"executor": sent.executor, "host": sent.host}
     return replace(state, agent=agent, supervisor_pid=None, place=place)
 
 
@@ -93,13 +93,16 @@ def _find_lock(run: Run, meta: RunMeta, layout: Any) -> FoundLock | None:
 
 def _end_unbegun(run: Run, sent: Sent, mission_file: Path, found: FoundLock) -> None:
     """Record the end of a session that never began on its machine, and never will."""
-    words = f"it never began on `{sent.host}`"
+    why, unseen = sent.end.get("problem"), EndReason.CRASHED
+    words = f"it never began on `{sent.host}`" + (f": {why}" if why else "")
+    if sent.end.get("stopped"):
+        unseen, words = EndReason.STOPPED, f"it was stopped before it began on `{sent.host}`"
     EventLog(run).append(EventType.WORKER_EXITED, words)
     with changing(
         mission_file, doing=f"recording that {found.lock.session_id} never began", fenced=False
     ) as draft:
         write_sent(run, sent, is_home=True)
-        end_session(draft, found)
+        end_session(draft, found, unseen=unseen)
 
 
 def _bring_work(run: Run, meta: RunMeta, sent: Sent, workspace: Workspace) -> None:

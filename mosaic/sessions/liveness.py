@@ -243,7 +243,9 @@ def _judge_sent(run_dir: Path) -> Judgement | None:
         return dead(f"it ended on `{sent.host}`" if sent.is_home else "it was given up")
     link = find_link(run)
     if link.unreachable_since is None:
-        return alive(f"it runs on `{sent.host}`")._replace(host=sent.host)
+        machine = f"`{sent.carrier}` of `{sent.host}`" if sent.carrier else f"`{sent.host}`"
+        words = "it waits for a machine of" if sent.is_waiting else "it runs on"
+        return alive(f"{words} {machine}")._replace(host=sent.host)
     since = f"{link.unreachable_since.astimezone():%Y-%m-%d %H:%M}"
     words = f"`{sent.host}` is unreachable since {since}: {link.problem}"
     return unknown(words)._replace(host=sent.host)

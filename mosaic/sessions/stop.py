@@ -135,6 +135,8 @@ def forget_session(mission_file: Path, session_id: str) -> Session:
     if listener := find_holder(os.path.realpath(run.dir)):
         send_signal(listener, signal.SIGTERM)
     wait_until(lambda: not is_run_held(run.dir), TERMINATE_GRACE_SECONDS)
+    with contextlib.suppress(MissionError):  # the next attempt takes the claim over, too
+        executor_of(run).give_up()
     words = f"a person gave it up; {found.judgement.because}"
     data = {"reason": EndReason.CRASHED.value, "cause": "cut", "words": words}
     with contextlib.suppress(MissionError, OSError):

@@ -11,7 +11,8 @@
     claude = "opus"                 by runtime
 
     [hosts.box]                     another machine, by a name of your own
-    address = "me@box"              and the other keys of `mosaic.settings.HostSpec`
+    address = "me@box"              and the other keys of `mosaic.settings.HostSpec`;
+                                    a fleet has `scheduler` in place of it
 
 They come after the command line and mission.json. No repository can bring them along: the folder
 is named by an absolute path, and a command in it by its name or its whole path. A file that

@@ -26,7 +26,7 @@ from mosaic.records import NamedTuple
 from mosaic.remote.frames import write_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 LARGEST_QUESTION = 8 << 20
 BLOCK_BYTES = 1 << 20
@@ -47,10 +47,7 @@ class Asked(NamedTuple):
 
 def main() -> None:
     """Answer one question."""
-    folder = create_private_dir(Path(os.path.realpath(os.path.expanduser(sys.argv[1]))))
-    paths = [os.path.expanduser(each) for each in sys.argv[2:]]
-    os.environ["PATH"] = os.pathsep.join([*paths, os.environ.get("PATH", os.defpath)])
-    os.environ[HOME_VARIABLE] = str(folder / "state")
+    folder = set_up(sys.argv[1], sys.argv[2:])
     # Whatever else writes to stdout must not come between two halves of an answer.
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -73,6 +70,15 @@ def main() -> None:
         sys.exit(1)
     finally:
         place.unlink(missing_ok=True)
+
+
+def set_up(folder: str, paths: Sequence[str]) -> Path:
+    """Make the folder that everything is kept in, and have what we start find that and `paths`."""
+    place = create_private_dir(Path(os.path.realpath(os.path.expanduser(folder))))
+    first = [os.path.expanduser(each) for each in paths]
+    os.environ["PATH"] = os.pathsep.join([*first, os.environ.get("PATH", os.defpath)])
+    os.environ[HOME_VARIABLE] = str(place / "state")
+    return place
 
 
 def _receive(stream: IO[bytes], size: int, place: Path) -> None:

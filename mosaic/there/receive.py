@@ -5,20 +5,24 @@ Nothing is run yet. Sent a second time, what was taken in whole is left as it is
 
 from __future__ import annotations
 
+import contextlib
 import tarfile
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import FailedError, HeldError
-from mosaic.git.claims import Claim, find_claim, release_claim
+from mosaic.git.checkpoint_store import OUR_REFS
+from mosaic.git.claims import Claim, find_claim, release_claim, take_claim
 from mosaic.git.git import run_git
 from mosaic.git.objects import share_objects
 from mosaic.git.packs import take_pack
+from mosaic.git.remote_refs import fetch_refs
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.machine.paths import confined, safe_segment
 from mosaic.machine.removing import remove_folder
 from mosaic.records import dataclass, replace
+from mosaic.remote.hub import RUN_REFS, forget_refs
 from mosaic.runs.folders import run_of
 from mosaic.store.consent import allow, commands_of
 from mosaic.store.mission_file import load_mission
@@ -27,6 +31,7 @@ from mosaic.workspaces.furnish import run_setup
 from mosaic.workspaces.provision import WorkspaceRequest, provision
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from mosaic.model import ObjectId, Text
@@ -36,7 +41,8 @@ if TYPE_CHECKING:
 
 TURN_SECONDS = 600.0
 """How long to wait for another attempt that is just taken in."""
-RUN_REFS = "refs/mosaic/runs"
+HUB_REFS = f"{OUR_REFS}/hub"
+"""What was fetched of the branches of a remote that both sides reach."""
 MOST_KNOWN = 500
 FILES, RUNS = "files/", "runs/"
 """Folders in what is sent: the mission's files by the repository, and records of earlier runs."""
@@ -49,6 +55,12 @@ class Attempt:
 
     json_form = JsonForm(version=1)
     mission: str
+    project: str = ""
+    """The mission's id, which all its clones have."""
+    hub: Text = ""
+    """The remote that both sides reach; empty: the machine's own repository."""
+    carrier: str = ""
+    """Which process carries it by that remote alone, as its claim says."""
     task_id: str
     run_id: str
     session_id: str
@@ -63,12 +75,19 @@ class Attempt:
     is_ready: bool = False
     went: bool = False
     """Whether it was told to begin."""
+    is_over: bool = False
+    """Whether its end was pushed, or it has lost its claim; only where it has a carrier."""
 
 
 def place_of(asked: Asked) -> Path:
     """Return the folder of the attempt that is asked about."""
-    mission, run = (safe_segment(str(asked.values[key])) for key in ("mission", "run"))
-    return asked.folder / "missions" / mission / "runs" / run
+    return place_below(asked.folder, asked.values)
+
+
+def place_below(folder: Path, values: Mapping[str, Any]) -> Path:
+    """Return where an attempt is kept below our folder."""
+    mission, run = (safe_segment(str(values[key])) for key in ("mission", "run"))
+    return folder / "missions" / mission / "runs" / run
 
 
 def find_attempt(place: Path) -> Attempt | None:
@@ -114,22 +133,64 @@ def repo_of(place: Path) -> Path:
     return place.parent.parent / "repo.git"
 
 
+def remote_of(place: Path, attempt: Attempt) -> str:
+    """Return the repository that keeps the claim and what the attempt brings."""
+    return attempt.hub or str(repo_of(place))
+
+
 def claim_of(place: Path, attempt: Attempt) -> Claim:
     """Return the claim of an attempt; HeldError where it has lost it."""
-    claim = find_claim(home_of(place), str(repo_of(place)), attempt.task_id)
+    remote, project = remote_of(place, attempt), _claimed_in(attempt)
+    claim = find_claim(_top_of(place), remote, attempt.task_id, project)
     if claim is None or claim.token != attempt.token:
         by = claim.by if claim else "nobody"
         raise HeldError(f"`{attempt.task_id}` is another attempt's by now", detail=f"now: {by}")
     return claim
 
 
+def take_claim_of(place: Path, attempt: Attempt, *, by: str, over: Iterable[str] | None) -> None:
+    """Take the task for an attempt, over those of the tokens `over`, or over any for None.
+
+    HeldError where another attempt has it.
+    """
+    top, remote, project = _top_of(place), remote_of(place, attempt), _claimed_in(attempt)
+    found = find_claim(top, remote, attempt.task_id, project)
+    is_over = over is None or (found is not None and found.token in over)
+    take_claim(
+        top,
+        remote,
+        attempt.task_id,
+        token=attempt.token,
+        by=by,
+        mission=project,
+        over=found if is_over else None,
+    )
+
+
+def _top_of(place: Path) -> Path:
+    """Return the repository that commits of claims are written into."""
+    home = home_of(place)
+    return home if (home / ".git" / "HEAD").exists() else repo_of(place)
+
+
+def _claimed_in(attempt: Attempt) -> str:
+    """Return the mission that a claim names: only a remote of many missions needs it."""
+    return attempt.project if attempt.hub else ""
+
+
 def tell_known(asked: Asked) -> None:
     """Answer with the commits that need not be sent."""
-    repo = repo_of(place_of(asked))
+    place = place_of(asked)
+    repo = repo_of(place)
     known: list[str] = []
+    if hub := str(asked.values.get("hub") or ""):
+        create_private_dir(repo.parent)
+        with hold_folder(repo.parent, wait_seconds=TURN_SECONDS):
+            ensure_repo(repo)
+            fetch_refs(repo, hub, f"+refs/heads/*:{HUB_REFS}/*")
     if (repo / "HEAD").exists():
         command = ["for-each-ref", "--sort=-creatordate", f"--count={MOST_KNOWN}"]
-        command += ["--format=%(objectname)", RUN_REFS]
+        command += ["--format=%(objectname)", RUN_REFS, HUB_REFS]
         known = run_git(command, repo).text.split()
     asked.answer(known=list(dict.fromkeys(known)))
 
@@ -148,15 +209,14 @@ def prepare(asked: Asked) -> None:
                 archive.extractall(received, filter="data")
             with hold_folder(mission_dir, wait_seconds=TURN_SECONDS):
                 _take_commits(asked, repo, received)
-            _take_in(asked, place, repo, received)
+            take_in(asked.values, place, received)
             remove_folder(place, received)
     asked.answer(ready=True)
 
 
 def _take_commits(asked: Asked, repo: Path, received: Path) -> None:
     """Put what was sent into the repository that attempts share."""
-    if not (repo / "HEAD").exists():
-        run_git(["init", "--quiet", "--bare", "--template=", str(repo)], repo.parent)
+    ensure_repo(repo)
     for pack in sorted((received / PACK).glob("*.pack")):
         take_pack(repo, pack)
     for name, commit in dict(asked.values["commits"]).items():
@@ -164,8 +224,19 @@ def _take_commits(asked: Asked, repo: Path, received: Path) -> None:
         run_git(["update-ref", ref, str(commit)], repo)
 
 
-def _take_in(asked: Asked, place: Path, repo: Path, received: Path) -> None:
-    values = asked.values
+def ensure_repo(repo: Path) -> None:
+    """Make the repository that attempts share, where there is none."""
+    if not (repo / "HEAD").exists():
+        run_git(["init", "--quiet", "--bare", "--template=", str(repo)], repo.parent)
+
+
+def take_in(
+    values: Mapping[str, Any], place: Path, received: Path, *, carrier: str = ""
+) -> Attempt:
+    """Make an attempt's copy of the project, from commits that are here and files that were sent.
+
+    `carrier` is the name of the process that carries it by a hub alone.
+    """
     commits: dict[str, str] = dict(values["commits"])
     if home_of(place).exists():
         remove_folder(place, home_of(place))  # of a try that was cut off
@@ -179,9 +250,12 @@ def _take_in(asked: Asked, place: Path, repo: Path, received: Path) -> None:
         token=str(values["token"]),
         branch=str(values["branch"]),
         mission_file=str(values["mission_file"]),
+        project=str(values.get("project") or ""),
+        hub=str(values.get("hub") or ""),
+        carrier=carrier,
     )
     write_attempt(place, attempt)
-    _make_home(asked, place, repo, attempt)
+    _make_home(values, place, attempt)
     layout = _furnish(place, attempt, received)
     document = load_mission(layout.mission_file)
     # Who sends it has allowed them, or could not have sent it.
@@ -193,15 +267,15 @@ def _take_in(asked: Asked, place: Path, repo: Path, received: Path) -> None:
         run_git(["read-tree", "--reset", "-u", tree], workspace.path)
         run_git(["reset", "--quiet"], workspace.path)
     run_setup(workspace, replace(settings, setup=tuple(values.get("setup") or ())))
-    write_attempt(place, attempt, is_ready=True)
+    return write_attempt(place, attempt, is_ready=True)
 
 
-def _make_home(asked: Asked, place: Path, repo: Path, attempt: Attempt) -> None:
+def _make_home(values: Mapping[str, Any], place: Path, attempt: Attempt) -> None:
     """Check out a copy of the repository, with the branch that is worked on."""
     home = create_private_dir(home_of(place))
     run_git(["init", "--quiet", str(home)], place)
-    share_objects(repo / "objects", home / ".git" / "objects")
-    for key, value in dict(asked.values.get("user") or {}).items():
+    share_objects(repo_of(place) / "objects", home / ".git" / "objects")
+    for key, value in dict(values.get("user") or {}).items():
         run_git(["config", f"user.{key}", str(value)], home)
     run_git(["checkout", "--quiet", "--detach", attempt.head], home, timeout_seconds=TURN_SECONDS)
     run_git(["branch", "--quiet", attempt.branch, attempt.work], home)
@@ -250,10 +324,17 @@ def drop(asked: Asked) -> None:
 
 def _forget(place: Path, attempt: Attempt) -> None:
     repo = repo_of(place)
-    claim = find_claim(repo, str(repo), attempt.task_id)
-    if claim is not None and claim.token == attempt.token:
-        release_claim(repo, str(repo), claim)
-    command = ["for-each-ref", "--format=%(refname)", f"{RUN_REFS}/{attempt.run_id}/"]
+    with contextlib.suppress(HeldError):  # another attempt has it by now
+        release_claim(_top_of(place), remote_of(place, attempt), claim_of(place, attempt))
+    if attempt.hub:
+        forget_refs(repo, attempt.hub, attempt.run_id)
+    remove_attempt(place, attempt.run_id)
+
+
+def remove_attempt(place: Path, run_id: str) -> None:
+    """Remove what this machine keeps of an attempt, but for commits that a next one builds on."""
+    repo = repo_of(place)
+    command = ["for-each-ref", "--format=%(refname)", f"{RUN_REFS}/{run_id}/"]
     for name in run_git(command, repo).text.split():
         if not name.endswith(("/branch", "/head")):  # by these the next one is sent in parts
             run_git(["update-ref", "-d", name], repo)

@@ -58,7 +58,7 @@ def peak_memory(root: int) -> int:
         except OSError:
             continue
         fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-        writes_logs = int(fields["PPid"]) == root and b"drain.py" in command
+        writes_logs = int(fields["PPid"]) == root and b"log_writer.py" in command
         if "VmHWM" in fields and (int(entry.name) == root or writes_logs):
             total += int(fields["VmHWM"].split()[0])
     return total

@@ -196,7 +196,7 @@ def host(maker: Maker) -> Schema:
     """Return an entry of `hosts`."""
     made = section(maker, "hosts.NAME", settings.HostSpec)
     del made["properties"]["name"]
-    return {**made, "required": ["address"]}
+    return {**made, "oneOf": [{"required": ["address"]}, {"required": ["scheduler"]}]}
 
 
 def config_file(maker: Maker) -> Schema:

@@ -88,6 +88,26 @@ DOCUMENTS: Mapping[str, Document] = {
     "hosts.list": Document(
         ("hosts list",), {"hosts": "list[app.hosts.ListedHost]"}, about="Other machines"
     ),
+    "fleet.connected": Document(
+        ("fleet connect",),
+        {"host": "settings.HostSpec", "hosts": "dict[str, list[app.doctor.Item]]"},
+        about="A fleet that was added, and what was found there",
+    ),
+    "fleet.list": Document(
+        ("fleet list",),
+        {"fleets": "list[app.fleet.ListedFleet]"},
+        about="Fleets, their workers, and what those run",
+    ),
+    "fleet.started": Document(
+        ("fleet local",),
+        {"host": "settings.HostSpec", "agents": "int"},
+        about="A fleet that was started on this machine",
+    ),
+    "fleet.stopped": Document(
+        ("fleet stop",),
+        {"name": "str", "was_running": "bool"},
+        about="A fleet on this machine that was stopped",
+    ),
     "doctor": Document(
         ("doctor",),
         {"items": "list[app.doctor.Item]"},

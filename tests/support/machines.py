@@ -67,6 +67,9 @@ class Machine:
     name: str
     folder: Path
     port: int
+    under: tuple[str, ...] = ()
+    """A program, and words of its own, that runs the sshd."""
+    address: str = "127.0.0.1"
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -85,13 +88,15 @@ class Machine:
         with open(self.folder / "sshd.log", "ab") as log:
             self.processes.append(
                 subprocess.Popen(
-                    [SSHD, "-D", "-e", "-f", config], stderr=log, stdin=subprocess.DEVNULL
+                    [*self.under, SSHD, "-D", "-e", "-f", config],
+                    stderr=log,
+                    stdin=subprocess.DEVNULL,
                 )
             )
         wait_for(self._answers, "sshd's start")
 
     def _answers(self) -> bool:
-        with socket.create_connection(("127.0.0.1", self.port), 1):
+        with socket.create_connection((self.address, self.port), 1):
             return True
 
     def go_down(self) -> None:
@@ -130,14 +135,19 @@ def _children(parent: int) -> list[int]:
 
 
 @contextmanager
-def machine(folder: Path, name: str = "box") -> Iterator[Machine]:
-    """Make and start a machine; skip the test where that cannot be."""
+def machine(
+    folder: Path, name: str = "box", *, under: tuple[str, ...] = (), address: str = "127.0.0.1"
+) -> Iterator[Machine]:
+    """Make and start a machine; skip the test where that cannot be.
+
+    `under` runs the sshd, and `address` is where it listens: another one in a namespace of its own.
+    """
     if why := why_not():
         pytest.skip(why)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    made = Machine(name, folder / f"machine {name}", port)
+    made = Machine(name, folder / f"machine {name}", port, under, address)
     made.home.mkdir(parents=True)
     keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", ""]
     for key in ("host_key", "own_key"):
@@ -150,12 +160,12 @@ def machine(folder: Path, name: str = "box") -> Iterator[Machine]:
     keys = made.folder / "keys"
     keys.write_text((made.folder / "own_key.pub").read_text())
     (made.folder / "sshd_config").write_text(
-        f'Port {port}\nListenAddress 127.0.0.1\nHostKey "{made.folder}/host_key"\n'
+        f'Port {port}\nListenAddress {address}\nHostKey "{made.folder}/host_key"\n'
         f'AuthorizedKeysFile "{keys}"\nStrictModes no\nPidFile none\n'
         f'ForceCommand "{shell}"\nPermitRootLogin yes\nMaxStartups 100\n'
     )
     (made.folder / "ssh_config").write_text(
-        f"Host {name}\n  HostName 127.0.0.1\n  Port {port}\n"
+        f"Host {name}\n  HostName {address}\n  Port {port}\n"
         f'  IdentityFile "{made.folder}/own_key"\n  IdentitiesOnly yes\n'
         f"  UserKnownHostsFile /dev/null\n  StrictHostKeyChecking no\n  LogLevel ERROR\n"
     )

@@ -40,6 +40,7 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "help": ("", "statuses"),
     "config": ("", "--json"),
     "hosts": ("list", "list --json"),
+    "fleet": ("list", "list --json"),
     "schema": ("", "task"),
 }
 """By command, the forms of it that look. What never ends by itself (`status --watch`,
@@ -53,6 +54,7 @@ ACTS = frozenset(
         "next", "resume", "stop", "exec", "checkpoint", "handoff", "gates", "review", "panel",
         "merge", "pr", "demo", "clean", "migrate", "trust", "import", "export", "resolve",
         "renumber", "setup", "web", "board", "config", "mcp", "hosts",
+        "fleet",
     }
 )  # fmt: skip
 """Commands with forms that change something or may start a program."""

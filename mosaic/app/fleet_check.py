@@ -1,0 +1,99 @@
+"""Whether tasks can be handed to a fleet: its scheduler, its workers, and the machines of those."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from mosaic.app.doctor import Item, State
+from mosaic.app.host_facts import clock_item, fact_items
+from mosaic.errors import ExtraMissingError, MissionError
+from mosaic.remote.fleet import ask_workers, look_at_fleet
+from mosaic.remote.local_fleet import SCHEDULER_FILE, local_fleet_dir
+from mosaic.remote.on_fleet import tell_versions
+from mosaic.text.lines import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mosaic.remote.fleet import FleetState
+    from mosaic.settings import HostSpec
+
+SAME_HINT = "install the same versions for the scheduler and all workers as here"
+WORKER_LINE = 'dask worker {} --nthreads 2 --resources "agents=2"'
+
+
+def check_fleet(spec: HostSpec) -> Iterator[Item]:
+    """Look whether work can be given to a fleet, and say each thing as it is found."""
+    began = time.time()
+    try:
+        fleet = look_at_fleet(spec)
+    except ExtraMissingError as error:
+        yield Item("dask", State.BAD, error.message, error.hint)
+        return
+    except MissionError as error:
+        is_ours = spec.scheduler == str(local_fleet_dir(spec.name) / SCHEDULER_FILE)
+        words = f"`mission fleet local N --name {spec.name}` starts it"
+        hint = words if is_ours else "see that it is started, and that it can be reached from here"
+        yield Item("scheduler", State.BAD, error.detail or error.message, hint)
+        return
+    words = f"`{spec.scheduler}` answers after {time.time() - began:.1f} s"
+    yield Item("scheduler", State.OK, words)
+    yield _versions("versions", fleet.versions)
+    yield from _workers(spec, fleet)
+    yield from _machines(spec, fleet)
+
+
+def _versions(name: str, theirs: Mapping[str, str]) -> Item:
+    here = tell_versions()
+    words = ", ".join(f"{what} {version}" for what, version in theirs.items())
+    if differing := [what for what in here if here[what] != theirs.get(what)]:
+        words += f"; here: {', '.join(f'{what} {here[what]}' for what in differing)}"
+        return Item(name, State.BAD, words, SAME_HINT)
+    return Item(name, State.OK, words)
+
+
+def _workers(spec: HostSpec, fleet: FleetState) -> Iterator[Item]:
+    """Say how many agents its workers take, and what of their set-up stands in the way."""
+    labels = {label for worker in fleet.workers for label in worker.labels}
+    line = WORKER_LINE.format(spec.scheduler if "://" in spec.scheduler else "ADDRESS")
+    words = f"{counted(len(fleet.workers), 'worker')} for {counted(fleet.agents, 'agent')}"
+    words += f"; labels: {', '.join(sorted(labels))}" if labels else ""
+    state = State.OK if fleet.agents else State.MISSING  # a cluster may start workers on demand
+    yield Item("workers", state, words, f"`{line}` adds one")
+    if lacking := [label for label in spec.labels if label not in labels]:
+        words = f"no worker offers {', '.join(f'`{each}`' for each in lacking)}"
+        hint = f'start workers with `--resources "agents=1 {lacking[0]}=1"`'
+        yield Item("labels", State.MISSING, words, hint)
+    for worker in fleet.workers:
+        if worker.agents and worker.threads != worker.agents:
+            words = f"`{worker.name}` has {worker.threads} threads for {worker.agents} agents"
+            hint = "give a worker as many `--nthreads` as agents: Dask counts both"
+            yield Item("threads", State.MISSING, words, hint)
+
+
+def _machines(spec: HostSpec, fleet: FleetState) -> Iterator[Item]:
+    """Ask one worker of each machine what that machine has."""
+    asked = {worker.machine: worker.address for worker in fleet.workers}
+    if not asked:
+        return
+    began = time.time()
+    try:
+        answers = ask_workers(spec, "about", {}, asked.values())
+    except MissionError as error:
+        yield Item("machines", State.BAD, error.summary, error.hint)
+        return
+    for machine, address in asked.items():
+        said = answers.get(address)
+        if said is None:
+            yield Item(machine, State.BAD, "its worker is gone")
+        elif isinstance(said, MissionError):
+            yield Item(machine, State.BAD, said.summary, said.hint or SAME_HINT)
+        else:
+            for item in _facts(said, began):
+                yield item._replace(name=f"{machine} {item.name}")
+
+
+def _facts(said: Mapping[str, Any], began: float) -> Iterator[Item]:
+    yield clock_item(float(said["clock"]), began)
+    yield from fact_items(said)

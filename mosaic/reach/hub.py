@@ -1,0 +1,143 @@
+"""Listening to a hub for one run: whether somebody carries it, what is new of it, how it ended.
+
+What was pushed together is seen together, as it was pushed in one transaction. That the claim is
+renewed is how a carrier is known to live; only changes that are seen here count, and no clock of
+another machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from mosaic.codec import parse_json
+from mosaic.errors import FailedError, HeldError, MissionError
+from mosaic.git.checkpoint_store import keep_commits
+from mosaic.git.file_trees import list_files, read_files
+from mosaic.git.remote_refs import fetch_commits
+from mosaic.reach.listener import Listener
+from mosaic.remote.hub import ENDED, ENDED_NAME, NOW, SENT, read_values
+from mosaic.remote.record import CHUNK_BYTES, CHUNKS, MIRRORED, read_record
+from mosaic.remote.sent import find_stop, hub_run, is_away, write_sent
+
+if TYPE_CHECKING:
+    from mosaic.git.claims import Claim
+    from mosaic.remote.hub import HubRun
+    from mosaic.runs.record import Run
+
+LOOK_SECONDS = (1.0, 1.0, 1.0, 1.5, 2.0, 3.0, 5.0)
+"""How long to wait before the next look, by how many there were without news; the last for ever."""
+WISH_SECONDS = 0.3
+MISSED_SECONDS = 60.0
+"""How long a claim may stay as it is before its carrier counts as not reached."""
+
+
+class HubListener(Listener):
+    """Looks at a hub again and again."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        self._claim: Claim | None = None
+        self._renewed_at = time.monotonic()
+        self._has: dict[str, str] = {}
+        self._seen: dict[str, str] = {}
+        self._wished = ""
+
+    def _listen(self) -> bool:
+        found = hub_run(self._run)
+        if found is None:
+            raise FailedError("the project is no git work tree any more")
+        there, quiet = found[0], 0
+        while is_away(self._run) and not self._sent.end:
+            quiet = 0 if self._look(there) else quiet + 1
+            if not self._sent.end:
+                self._wait(LOOK_SECONDS[min(quiet, len(LOOK_SECONDS) - 1)])
+        return True
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, but not while a person wishes it to be stopped."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and find_stop(self._run) == self._wished:
+            time.sleep(WISH_SECONDS)
+
+    def _look(self, there: HubRun) -> bool:
+        """Take in what is new, and tell whether anything was."""
+        was = self._claim
+        refs, claim = there.look(was)
+        found = {name: oid for name, oid in refs.items() if name not in SENT}
+        is_new = found != self._has
+        if is_new:
+            self._take(there, {n: oid for n, oid in found.items() if self._has.get(n) != oid})
+            self._has = found
+        if self._sent.end:
+            return True
+        self._look_at(claim)
+        self._pass_wish(there)
+        return is_new or was != self._claim
+
+    def _look_at(self, claim: Claim | None) -> None:
+        """See who carries it, and that they live; a FailedError where that is not so."""
+        if claim is None or claim.token != self._sent.token:
+            by = f", but {claim.by}" if claim else ""
+            raise HeldError(f"the hub has not this attempt as the one at its task{by}")
+        if claim != self._claim:
+            self._claim, self._renewed_at = claim, time.monotonic()
+            if not claim.carrier:
+                return
+            machine = claim.carrier.partition(" ")[0]
+            if machine != self._sent.carrier:
+                write_sent(self._run, self._sent, carrier=machine)
+            self._note_link(None)
+        elif claim.carrier and time.monotonic() > self._renewed_at + MISSED_SECONDS:
+            raise FailedError(f"`{self._sent.carrier}` has not renewed its claim in the hub")
+
+    def _pass_wish(self, there: HubRun) -> None:
+        wish = find_stop(self._run)
+        if not wish or wish == self._wished:
+            return
+        sent = self._sent
+        if there.withdraw(sent.token):
+            write_sent(self._run, sent, end={"session": None, "stopped": True})
+        else:
+            there.wish_stop(now=wish == NOW, commit=sent.work or "")
+        self._wished = wish
+
+    def _take(self, there: HubRun, commits: dict[str, str]) -> None:
+        """Fetch commits, and write what they tell into the record here."""
+        run, sent = self._run, self._sent
+        has = [sent.work] if sent.work else []
+        fetch_commits(there.top, there.hub, commits.values(), [*has, *sent.commits.values()])
+        brought = {name: oid for name, oid in commits.items() if name != ENDED}
+        if any(name != "record" for name in commits):  # one record takes the place of another
+            keep_commits(there.top, {f"{run.id}/{name}": oid for name, oid in brought.items()})
+        if record := brought.get("record"):
+            self._take_record(there, record)
+        changes: dict[str, Any] = {"commits": {**sent.commits, **brought}}
+        if ended := commits.get(ENDED):
+            values = read_values(there.top, ended, ENDED_NAME)
+            changes["end"] = {**values, "state": self._state}
+        write_sent(run, sent, **changes)
+
+    def _take_record(self, there: HubRun, record: str) -> None:
+        run, files = self._run, list_files(there.top, record)
+        for log in MIRRORED:
+            begin = run.bytes_of(log) // CHUNK_BYTES * CHUNK_BYTES
+            names = sorted(name for name in files if name.startswith(f"{CHUNKS}{log}/"))
+            new = {n: files[n] for n in names if int(n.rpartition("/")[2]) >= begin}
+            for name, data in read_files(there.top, new):
+                self._append(run.dir / log, int(name.rpartition("/")[2]), data)
+        if oid := files.get("state.json"):
+            ((_, data),) = read_files(there.top, {"state.json": oid})
+            self._take_state(dict(parse_json(data)))
+        read_record(there.top, record, run, self._seen)
+
+    def _say_home(self) -> None:
+        if self._sent.end.get("left_out"):
+            return  # `mission hosts clean` removes it
+        found = hub_run(self._run)
+        if found is None:
+            return
+        with contextlib.suppress(MissionError):
+            found[0].remove(found[1].token)
+            write_sent(self._run, self._sent, is_removed=True)
