@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,6 +135,18 @@ def _children(parent: int) -> list[int]:
     return found
 
 
+def free_port() -> int:
+    """Return a port on which nobody listens, and that is given to no outgoing connection.
+
+    It stays free while the machine is down.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
+
+
 @contextmanager
 def machine(
     folder: Path, name: str = "box", *, under: tuple[str, ...] = (), address: str = "127.0.0.1"
@@ -144,9 +157,7 @@ def machine(
     """
     if why := why_not():
         pytest.skip(why)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     made = Machine(name, folder / f"machine {name}", port, under, address)
     made.home.mkdir(parents=True)
     keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", ""]
