@@ -246,13 +246,19 @@ def _mission_items(snapshot: Snapshot) -> Iterator[Item]:
 def _host_items(layout: Layout) -> Iterator[Item]:
     """Look what is on other machines, by what is on record here: none is called."""
     from mosaic.remote.sent import list_sent  # few missions have any
+    from mosaic.sessions.away import find_away
 
-    sent = [each for _, each in list_sent(layout.runs_dir)]
-    for host in sorted({each.host for each in sent}):
-        left = sum(each.is_left for each in sent if each.host == host)
+    away = find_away(layout)
+    for host in sorted({sent.host for _, sent in list_sent(layout.runs_dir)}):
+        left = sum(sent.host == host for _, sent in away.left)
+        unheard = sum(sent.host == host for _, sent in away.unheard)
         words = f"{counted(left, 'attempt')} still kept there" if left else "nothing is left there"
         hint = f"`mission hosts clean {host}` removes what is over"
-        yield Item(f"on {host}", State.MISSING if left else State.OK, words, hint)
+        if unheard:
+            words += f"; nothing listens to {counted(unheard, 'session')} there"
+            hint = "`mission check --fix` listens again" + (f"; {hint}" if left else "")
+        state = State.MISSING if left or unheard else State.OK
+        yield Item(f"on {host}", state, words, hint)
 
 
 def _locks(snapshot: Snapshot) -> Item:

@@ -14,6 +14,7 @@ from mosaic.app.config import change_config
 from mosaic.app.doctor import Item, State
 from mosaic.app.fleet_check import check_fleet
 from mosaic.app.host_facts import clock_item, fact_items
+from mosaic.app.host_view import HostView, idle_host, view_hosts
 from mosaic.errors import MissionError, MissionNotFoundError, UnreachableError, UsageError
 from mosaic.git.git import OLDEST_GIT
 from mosaic.machine.environment import outer_environment
@@ -24,20 +25,22 @@ from mosaic.remote.hosts import get_host, known_hosts
 from mosaic.remote.link import CHOOSE, HOME, call, ssh_command
 from mosaic.remote.sent import hub_run, list_sent, write_sent
 from mosaic.remote.wheel import make_wheel
+from mosaic.sessions.unrecorded import live_or_unknown
+from mosaic.settings import HostSpec
 from mosaic.store.consent import require_consent
 from mosaic.store.mission_file import look_at_mission
 from mosaic.store.own_settings import own_settings
-from mosaic.store.reading import locate_mission
+from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from mosaic.remote.sent import Sent
     from mosaic.runs.record import Run
-    from mosaic.settings import HostSpec
 
 SCRIPT_SECONDS = 300.0
 MOST_SAID = 2000
+NO_MISSION = Mission(id="", name="")
 _TELL = 'say() { echo; echo "MOSAIC $k $*"; }; '
 PROBE = (
     HOME + CHOOSE + "k=$3; " + _TELL + 'mkdir -p -m 700 "$d"; say folder "$d"; '
@@ -56,16 +59,17 @@ INSTALL = (
 
 
 class ListedHost(NamedTuple):
-    """A machine, and who says that there is it."""
+    """A machine: how it is set up, and what the mission here has there."""
 
     spec: HostSpec
-    source: str
-    """`own` or `mission`."""
+    view: HostView
 
     def json_values(self) -> dict[str, Any]:
         """Return it flat."""
-        names = self.spec.__dataclass_fields__
-        return {**{name: getattr(self.spec, name) for name in names}, "source": self.source}
+        values: dict[str, Any] = {}
+        for part in (self.spec, self.view):
+            values |= {name: getattr(part, name) for name in part.__dataclass_fields__}
+        return values
 
 
 class CleanedAttempt(NamedTuple):
@@ -78,10 +82,18 @@ class CleanedAttempt(NamedTuple):
 
 
 def list_hosts(named: Path | None) -> list[ListedHost]:
-    """Return the machines that tasks may be handed to, those of a mission where there is one."""
-    own = own_settings().hosts
-    known = known_hosts(_mission(named))
-    return [ListedHost(spec, "own" if name in own else "mission") for name, spec in known.items()]
+    """Return the machines that tasks may be handed to, those of a mission where there is one.
+
+    With them those that something of the mission is still on.
+    """
+    try:
+        snapshot = read_mission(locate_mission(named))
+    except MissionNotFoundError:
+        known = known_hosts(NO_MISSION)
+        return [ListedHost(spec, idle_host(spec, "own")) for spec in known.values()]
+    known = known_hosts(snapshot.document.mission)
+    views = view_hosts(snapshot, live_or_unknown(snapshot))
+    return [ListedHost(known.get(view.name) or HostSpec(name=view.name), view) for view in views]
 
 
 def add_host(name: str, values: Mapping[str, Any]) -> HostSpec:
@@ -126,18 +138,16 @@ def _mission(named: Path | None) -> Mission:
     try:
         return look_at_mission(locate_mission(named)).mission
     except MissionNotFoundError:
-        return Mission(id="", name="")
+        return NO_MISSION
 
 
 def hosts_to_check(named: Path | None, name: str | None) -> list[HostSpec]:
     """Return one machine, or all; those of a mission only where its commands may run."""
-    listed = list_hosts(named)
-    if name is not None:
-        wanted = get_host(_mission(named), name)
-        listed = [each for each in listed if each.spec == wanted]
-    if any(each.source == "mission" for each in listed):
+    mission, own = _mission(named), own_settings().hosts
+    specs = [*known_hosts(mission).values()] if name is None else [get_host(mission, name)]
+    if any(each.name not in own for each in specs):
         require_consent(look_at_mission(locate_mission(named)))
-    return [each.spec for each in listed]
+    return specs
 
 
 def check_host(spec: HostSpec) -> Iterator[Item]:

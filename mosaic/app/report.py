@@ -17,6 +17,7 @@ from mosaic.prompts.bounded import cut_text
 from mosaic.records import NamedTuple, dataclass
 from mosaic.review.verdict import review_task
 from mosaic.runs.folders import is_session_run, runs_of_task
+from mosaic.sessions.at_work import hosts_of
 from mosaic.sessions.dead_sessions import read_recovered
 from mosaic.sessions.rules import decisions_by_hand
 from mosaic.text.criteria import acceptance_criteria
@@ -92,6 +93,8 @@ class Report:
     """Tasks that stood elsewhere then; None where git does not know."""
     sessions: tuple[Session, ...]
     """The newest, oldest of them first; at most `MOST_SESSIONS`."""
+    session_hosts: Mapping[str, str]
+    """The other machines that sessions were handed to, by session."""
     sessions_left_out: int
     handoffs: tuple[TaskHandoff, ...]
     """In plan order; at most `MOST_HANDOFFS`."""
@@ -155,6 +158,7 @@ def make_report(
         since=began,
         moves=moves,
         sessions=tuple(sessions[-MOST_SESSIONS:]),
+        session_hosts=hosts_of(snapshot, sessions[-MOST_SESSIONS:]),
         sessions_left_out=max(0, len(sessions) - MOST_SESSIONS),
         handoffs=tuple(handoffs),
         handoffs_left_out=handoffs_left_out,

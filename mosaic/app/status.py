@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from mosaic.app.host_view import view_hosts
 from mosaic.app.tasks import list_to_merge
 from mosaic.errors import MissionError, SessionNotFoundError
 from mosaic.machine.clock import utc_now
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from mosaic.app.host_view import HostView
     from mosaic.app.tasks import ToMerge
     from mosaic.model import MissionStatus, Session, Sessions, Task, Usage
     from mosaic.plan.progress import MilestoneProgress, Progress
@@ -101,6 +103,8 @@ class StatusPage:
     milestones: tuple[MilestoneProgress, ...]
     live_sessions: tuple[FoundLock, ...]
     sessions_elsewhere: tuple[SessionElsewhere, ...]
+    hosts: tuple[HostView, ...]
+    """Other machines: those that are set up, or that something of this mission is on."""
     panels: tuple[LivePanel, ...]
     pull_requests: tuple[SeenPullRequest, ...]
     """Those that were not seen merged."""
@@ -151,6 +155,7 @@ def status_of(
             SessionElsewhere(lock.session_id, lock.task_id, lock.project_path)
             for _, lock in list_locks(snapshot.layout, copied=True)
         ),
+        hosts=view_hosts(snapshot, live),
         panels=tuple(_live_panels(snapshot)),
         pull_requests=tuple(_pull_requests(snapshot)),
         unfinished_restores=tuple(_restores(snapshot.layout)),
@@ -238,6 +243,8 @@ class SessionView(NamedTuple):
     session: Session
     found: FoundLock | None
     progress: RunProgress | None
+    host: str = ""
+    """The machine that it was handed to; empty: it was worked on here."""
 
     def json_values(self) -> dict[str, Any]:
         """Return the session's own fields with the others beside them."""
@@ -264,6 +271,7 @@ def list_sessions(
     With `live`, only those that are live, or may be; `named` is a session, or the task that they
     worked on; with `last`, so many of them.
     """
+    from mosaic.sessions.at_work import hosts_of
     from mosaic.sessions.claim import session_of
 
     snapshot, _ = read_recovered(mission_file)
@@ -277,12 +285,14 @@ def list_sessions(
         listed = [session for session in listed if session.id in alive]
     hidden = max(0, len(listed) - last) if last else 0
     views = []
+    hosts = hosts_of(snapshot, listed[hidden:])
     for session in listed[hidden:]:
         found = alive.get(session.id)
         if found is not None:
-            views.append(SessionView(session, found, progress_of(found, snapshot.layout)))
+            host = found.judgement.host
+            views.append(SessionView(session, found, progress_of(found, snapshot.layout), host))
         else:
-            views.append(SessionView(session, None, None))
+            views.append(SessionView(session, None, None, hosts.get(session.id, "")))
     return SessionList(tuple(views), snapshot.session_problems, hidden)
 
 
@@ -302,7 +312,7 @@ def view_live(found: FoundLock, sessions: Sessions, layout: Layout) -> SessionVi
     from mosaic.sessions.claim import session_of
 
     session = sessions.find(found.lock.session_id) or session_of(found.lock)
-    return SessionView(session, found, progress_of(found, layout))
+    return SessionView(session, found, progress_of(found, layout), found.judgement.host)
 
 
 def progress_of(found: FoundLock, layout: Layout) -> RunProgress:

@@ -88,6 +88,7 @@ class ReviewPage(NamedTuple):
             "goal": review.goal,
             "criteria": review.criteria,
             "sessions": evidence.sessions,
+            "session_hosts": evidence.session_hosts,
             "usage": evidence.usage,
         }
         others = ("out_of_scope", "rules_changed", "warnings", "stat", "objections")

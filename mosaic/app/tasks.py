@@ -97,6 +97,8 @@ class TaskPage(NamedTuple):
     """Where it stands: `file:line`."""
     next_command: str
     """What a person does next about it."""
+    session_hosts: Mapping[str, str]
+    """The other machines that sessions were handed to, by session."""
 
 
 class Handoff(NamedTuple):
@@ -235,7 +237,7 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     """Return everything about one task, also one that git left in conflict, as ours has it."""
     from mosaic.plan.next_command import next_command
     from mosaic.runs.folders import runs_of_task
-    from mosaic.sessions.at_work import sessions_at_work
+    from mosaic.sessions.at_work import hosts_of, sessions_at_work
     from mosaic.sessions.choice import select_from  # start-up: a change needs none
     from mosaic.text.criteria import acceptance_criteria
     from mosaic.text.frontmatter import find_block
@@ -249,6 +251,7 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
     verdict = selection.of(task.id)
     assert verdict is not None  # it judges every task
     sessions = snapshot.document.mission.sessions
+    worked = tuple(sessions.of_task(task.id))
     text = snapshot.task_text(task)
     block = find_block(text)
     body = text[block.body_start :] if block else text
@@ -278,7 +281,8 @@ def show_task(snapshot: Snapshot, task_id: str) -> TaskPage:
                 task.depends_on, map(snapshot.find_task, task.depends_on), strict=True
             )
         ),
-        sessions=tuple(sessions.of_task(task.id)),
+        sessions=worked,
+        session_hosts=hosts_of(snapshot, worked),
         runs=shown,
         runs_total=len(runs),
         places=tuple(f"{place}:{line}" for place, line in places if place and line),

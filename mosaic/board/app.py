@@ -202,7 +202,7 @@ class BoardApp(App[None]):
             return
         titles = {card.task.id: card.task.title for card in page.cards if card.session is not None}
         views = [each for each in page.live if self._is_shown(each.session.last_task_id)]
-        self.query_one(Live).fill(views, titles)
+        self.query_one(Live).fill(page.status.hosts, views, titles)
 
     def _is_shown(self, task_id: str | None) -> bool:
         return self._found is None or task_id in self._found

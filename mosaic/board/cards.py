@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mosaic.app.board import BoardPage, Card, Waiting
+    from mosaic.app.host_view import HostView
     from mosaic.app.status import SessionView
 
 CARD_HEIGHT = 5
@@ -65,8 +66,9 @@ def card_lines(card: Card, width: int) -> Sequence[Text]:
 def who(card: Card) -> Text:
     """Return who works on a task, or is to."""
     if card.session is not None:
-        lock = card.session.lock
-        return plain(f"▶ {lock.runtime} {lock.session_id}", "yellow")
+        lock, host = card.session.lock, card.session.judgement.host
+        where = f" on {host}" if host else ""
+        return plain(f"▶ {lock.runtime} {lock.session_id}{where}", "yellow")
     return plain(card.task.assignee or card.task.runtime or "", "dim")
 
 
@@ -128,7 +130,7 @@ def waiting_lines(waiting: Waiting, _: int) -> Sequence[Text]:
 
 def live_lines(view: SessionView, title: str, _: int) -> Sequence[Text]:
     """Return a live session: on what it works, for how long, for how much, what it does."""
-    session, found, progress = view
+    session, found, progress, host = view
     elapsed, used, last, style = "", "", "", "dim"
     if progress is not None:
         elapsed, used = format_duration(progress.elapsed_seconds), usage_words(progress.usage)
@@ -142,11 +144,24 @@ def live_lines(view: SessionView, title: str, _: int) -> Sequence[Text]:
         plain(session.last_task_id or "", "bold"),
         plain(session.id),
         plain(session.runtime, "cyan"),
+        plain(f"on {host}" if host else "", "magenta"),
         plain(elapsed, "yellow"),
         plain(used, "dim"),
         plain(title),
     ]
     return (joined(head), plain(f"  {last}", style))
+
+
+def host_lines(host: HostView, _: int) -> Sequence[Text]:
+    """Return another machine: how much it has to do, what, and what is wrong there."""
+    head = [
+        plain(host.name, "bold magenta"),
+        plain(f"{host.load_words} at work", "yellow" if host.sessions else "dim"),
+        plain(host.address, "dim"),
+        plain(" ".join(host.labels), "blue"),
+        plain(host.runs_words),
+    ]
+    return (joined(head), plain(f"  {host.trouble_words}", "bold yellow"))
 
 
 def mission_line(page: BoardPage, width: int) -> Text:

@@ -226,5 +226,6 @@ def _file_lines(page: TaskPage) -> list[Text]:
     for session in page.sessions:
         ended = end_phrase(session) if session.ended_reason else "has no end yet"
         when = f"{session.started_at.astimezone():%Y-%m-%d %H:%M}"
-        lines.append(plain(f"  {session.id}  {session.runtime}  {when}  {ended}"))
+        where = f" on {host}" if (host := page.session_hosts.get(session.id)) else ""
+        lines.append(plain(f"  {session.id}  {session.runtime}{where}  {when}  {ended}"))
     return lines

@@ -6,10 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.board import Waiting
+from mosaic.app.host_view import HostView
 from mosaic.app.status import SessionView
 from mosaic.board.cards import (
     LIVE_HEIGHT,
     WAITING_HEIGHT,
+    host_lines,
     live_lines,
     plan_lines,
     waiting_lines,
@@ -46,21 +48,29 @@ class Plan(Rows):
 
 
 class Live(Rows):
-    """The sessions that work now, or may."""
+    """The sessions that work now, or may; above them the other machines, where there are any."""
 
     def __init__(self) -> None:
         super().__init__(height=LIVE_HEIGHT, empty="nobody works now", name="live")
 
-    def fill(self, views: Sequence[SessionView], titles: Mapping[str, str]) -> None:
-        """Show sessions, with the titles of their tasks."""
+    def fill(
+        self,
+        hosts: Sequence[HostView],
+        views: Sequence[SessionView],
+        titles: Mapping[str, str],
+    ) -> None:
+        """Show machines, and sessions with the titles of their tasks."""
         self.show(
             [
-                Row(
-                    view.session.id,
-                    partial(live_lines, view, titles.get(view.session.last_task_id or "", "")),
-                    view,
-                )
-                for view in views
+                *(Row(f"host {each.name}", partial(host_lines, each), each) for each in hosts),
+                *(
+                    Row(
+                        view.session.id,
+                        partial(live_lines, view, titles.get(view.session.last_task_id or "", "")),
+                        view,
+                    )
+                    for view in views
+                ),
             ]
         )
 
@@ -69,6 +79,8 @@ def task_of(about: Any) -> str | None:
     """Return the task that an entry of these lists, or a card, is about."""
     if isinstance(about, Waiting):
         return about.task_id
+    if isinstance(about, HostView):
+        return None
     if isinstance(about, SessionView):
         return about.session.last_task_id
     return about.task.id if about is not None else None

@@ -9,13 +9,13 @@ from mosaic.app import hosts as app
 from mosaic.cli.hosts_view import found_lines, is_fit
 from mosaic.cli.options import Json, MissionPath, complete_host
 from mosaic.cli.output import answer, clean, paint
-from mosaic.cli.table import WHOLE, Column, table
+from mosaic.cli.table import Column, table
 
 EXAMPLES = (
     ("mission hosts add box me@box --max 2 --label gpu", "a machine that `ssh` reaches"),
     ("mission hosts check box", "what is there, what is missing, and what to do about it"),
     ("mission hosts check box --install", "put this version of `mission` into its folder there"),
-    ("mission hosts list", "all of them, and who says so"),
+    ("mission hosts list", "all of them: how busy each is, and what it runs"),
     ("mission hosts clean", "remove what is left there of sessions that were given up"),
 )
 MaybeHost = Annotated[
@@ -23,25 +23,28 @@ MaybeHost = Annotated[
 ]
 hosts_app = Typer(no_args_is_help=True, help="Other machines that tasks are handed to.")
 COLUMNS = (
-    Column("host"), Column("address"), Column("folder"), Column("at once", is_number=True),
-    Column("labels"), WHOLE._replace(head="set in"),
+    Column("host"), Column("address"), Column("folder", leaves=2),
+    Column("at work", is_number=True), Column("labels", leaves=1), Column("set in", leaves=3),
+    Column("what runs there", lines=4),
 )  # fmt: skip
+SOURCES = {"own": "your settings", "mission": "mission.json"}
 
 
 @hosts_app.command("list")
 def list_command(as_json: Json = False, mission: MissionPath = None) -> int:
-    """List all machines: the mission's, and your own."""
+    """List all machines, the mission's and your own: how busy they are, and what they run."""
     found = app.list_hosts(mission)
     rows = [
         (
             clean(spec.name),
             clean(spec.where),
             clean(spec.folder),
-            str(spec.max or ""),
+            view.load_words,
             clean(", ".join(spec.labels)),
-            "your settings" if source == "own" else "mission.json",
+            SOURCES.get(view.source, ""),
+            clean("; ".join(filter(None, (view.runs_words, view.trouble_words)))),
         )
-        for spec, source in found
+        for spec, view in found
     ]
     return answer(
         "hosts.list",

@@ -174,7 +174,9 @@ def _write_page(place: Path, review: Review) -> None:
 
     evidence = review.evidence
     facts = [f"status {review.task.status.value}", f"changes: {review.stat or 'not known'}"]
-    facts += [f"{s.id}, {s.runtime}, {length_words(s)}" for s in evidence.sessions[-1:]]
+    for each in evidence.sessions[-1:]:
+        where = f" on {host}" if (host := evidence.session_hosts.get(each.id)) else ""
+        facts.append(f"{each.id}, {each.runtime}{where}, {length_words(each)}")
     write_review_page(review, [*facts, *filter(None, [usage_words(evidence.usage)])], place)
 
 
@@ -242,7 +244,10 @@ def _lines(review: Review) -> list[str]:
     for session in evidence.sessions[-1:]:
         ended = end_phrase(session) if session.ended_reason else "live"
         spent = usage_words(evidence.usage)
-        facts = filter(None, (session.runtime, length_words(session), ended, spent))
+        host = evidence.session_hosts.get(session.id)
+        facts = filter(
+            None, (session.runtime, host and f"on {host}", length_words(session), ended, spent)
+        )
         lines.append(paint(f"  {clean(session.id)}: {clean(', '.join(facts))}", "dim"))
     lines += ["", _verdict(review)]
     if review.goal:

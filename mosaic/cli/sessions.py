@@ -6,7 +6,13 @@ from typer import Argument, Option
 
 from mosaic.cli.options import Json, MissionPath, complete_session_or_task
 from mosaic.cli.output import answer, clean, paint
-from mosaic.cli.sessions_view import LIVE_COLUMNS, SESSION_COLUMNS, live_row, session_row
+from mosaic.cli.sessions_view import (
+    LIVE_COLUMNS,
+    SESSION_COLUMNS,
+    live_row,
+    session_row,
+    with_hosts,
+)
 from mosaic.cli.table import table
 from mosaic.cli.tasks_view import report_problems
 from mosaic.errors import UsageError
@@ -42,8 +48,11 @@ def sessions_command(
     if forget:
         return _forget(named, mission, as_json=as_json)
     found = list_sessions(locate_mission(mission), live=live, named=named, last=last)
-    columns = LIVE_COLUMNS if live else SESSION_COLUMNS
-    rows = map(live_row if live else session_row, found.sessions)
+    columns, rows = with_hosts(
+        LIVE_COLUMNS if live else SESSION_COLUMNS,
+        map(live_row if live else session_row, found.sessions),
+        [each.host for each in found.sessions],
+    )
     lines = table(rows, columns, headed=True) or [paint("no sessions", "dim")]
     if found.hidden:
         lines.append(paint(f"{found.hidden} before", "dim"))

@@ -11,7 +11,7 @@ from mosaic.plan.durations import format_duration, format_moment
 from mosaic.plan.ends import end_words, length_words, token_count, usage_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from mosaic.app.hand_off import EndedSession
     from mosaic.app.status import SessionView
@@ -34,6 +34,20 @@ LIVE_COLUMNS = (
     Column("session"), _RUNTIME, _TASK, Column("for", is_number=True), _COST, _TOKENS,
     Column("now", lines=2),
 )  # fmt: skip
+HOST = Column("host", leaves=2)
+"""The machine that a session was handed to: behind the task, where any was."""
+HOST_AT = 3
+
+
+def with_hosts(
+    columns: Sequence[Column], rows: Iterable[tuple[str, ...]], hosts: Sequence[str]
+) -> tuple[Sequence[Column], list[tuple[str, ...]]]:
+    """Return columns and rows of sessions with one more, of hosts, where any session has one."""
+    if not any(hosts):
+        return columns, [*rows]
+    named = zip(rows, hosts, strict=True)
+    more = [(*row[:HOST_AT], host, *row[HOST_AT:]) for row, host in named]
+    return (*columns[:HOST_AT], HOST, *columns[HOST_AT:]), more
 
 
 def session_rows(sessions: Iterable[Session]) -> list[tuple[str, ...]]:
@@ -64,7 +78,7 @@ def session_row(view: SessionView) -> tuple[str, ...]:
 
 def live_row(view: SessionView) -> tuple[str, ...]:
     """Return one row of a live session, of `LIVE_COLUMNS`."""
-    session, found, progress = view
+    session, found, progress, _ = view
     elapsed, _, last = progress_words(progress) if progress else ("", "", "")
     if found and found.judgement.life == "unknown":
         last = f"unknown: {found.judgement.because}"

@@ -102,6 +102,7 @@ def _lines(page: StatusPage) -> Iterator[str]:
         what = f"{clean(other.task_id)}  {clean(other.session_id)} works in"
         where = f"`{clean(other.project)}`, which this project was copied from"
         yield f"{_label('elsewhere')}{what} {where}"
+    yield from _listed("hosts", [(clean(each.name), clean(each.words)) for each in page.hosts])
     for panel in page.panels:
         yield f"{_label('panel')}{clean(panel.panel_id)}  {panel.status}"
     requests = [
@@ -179,7 +180,8 @@ def _live_lines(live: FoundLock) -> Iterator[str]:
     label = _label("unknown", "yellow") if is_unknown else _label("live", "green")
     length = format_duration(max(0.0, (utc_now() - lock.started_at).total_seconds()))
     who = f"{clean(lock.task_id)}  {clean(lock.session_id)} {clean(lock.runtime)}"
-    yield f"{label}{who}, pid {lock.process.pid}, {length}: {clean(judgement.because)}"
+    where = f"on {clean(judgement.host)}" if judgement.host else f"pid {lock.process.pid}"
+    yield f"{label}{who}, {where}, {length}: {clean(judgement.because)}"
     if is_unknown:
         yield f"{_label('')}{clean(live.way_out)}"
 

@@ -142,14 +142,16 @@ def print_task(task_id: str, *, as_json: bool = False, mission: Path | None = No
 
 
 def _task_lines(page: TaskPage) -> list[str]:
-    from mosaic.cli.sessions_view import SESSION_COLUMNS, session_rows
+    from mosaic.cli.sessions_view import SESSION_COLUMNS, session_rows, with_hosts
 
     lines = [*_field_lines(page), *([""] if page.body.strip() else [])]
     lines += clean_block(page.body.strip("\r\n"))
     lines += criteria_lines(page.acceptance_criteria)
     if page.sessions:
         lines += ["", paint("sessions", "bold")]
-        lines += table(session_rows(page.sessions), SESSION_COLUMNS, headed=True, indent=2)
+        hosts = [page.session_hosts.get(each.id, "") for each in page.sessions]
+        columns, rows = with_hosts(SESSION_COLUMNS, session_rows(page.sessions), hosts)
+        lines += table(rows, columns, headed=True, indent=2)
     if page.runs:
         from mosaic.machine.clock import utc_now  # start-up: for lists
 
@@ -176,7 +178,9 @@ def _field_lines(page: TaskPage) -> list[str]:
     rows += [("depends_on", f"{d.id}  {_standing(d)}") for d in page.dependencies]
     rows.append(("now", verdict.detail if verdict else ""))
     if session is not None:
-        rows.append(("who", f"{session.runtime} {session.session_id}"))
+        host = page.session_hosts.get(session.session_id)
+        where = f" on {host}" if host else ""
+        rows.append(("who", f"{session.runtime} {session.session_id}{where}"))
     title = f"{paint(task.id, 'bold')}  {paint(clean(task.title), 'bold')}"
     return [title, *table(rows, (Column(), WHOLE), indent=2)]
 

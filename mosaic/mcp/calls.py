@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mosaic.errors import MissionError
     from mosaic.model import Task
     from mosaic.review.matching import JudgedClaim
+    from mosaic.sessions.liveness import FoundLock
     from mosaic.store.tasks import Problem
 
 Given: TypeAlias = "Mapping[str, Any]"
@@ -167,9 +168,9 @@ def _status(path: Path, given: Given) -> Values:
     snapshot = read_mission(path)
     live = live_or_unknown(snapshot)
     page = status_of(snapshot, (), live=live, selection=select_from(snapshot, live=live))
-    locks = [each.lock for each in page.live_sessions]
     lists = {
-        "live": [f"{lock.task_id}: {lock.runtime} {lock.session_id}" for lock in locks],
+        "live": [*map(_live_words, page.live_sessions)],
+        "hosts": [f"{each.name}: {each.words}" for each in page.hosts],
         "review": _titles(page.review),
         "blocked": [
             {"id": each.id, "title": each.title, "why": each.question or each.why}
@@ -192,6 +193,12 @@ def _status(path: Path, given: Given) -> Values:
         **{name: rows for name, rows in lists.items() if rows},
         **_wrong(page.problems),
     }
+
+
+def _live_words(found: FoundLock) -> str:
+    lock, host = found.lock, found.judgement.host
+    where = f" on {host}" if host else ""
+    return f"{lock.task_id}: {lock.runtime} {lock.session_id}{where}"
 
 
 def _titles(lines: Sequence[Any]) -> list[Values]:

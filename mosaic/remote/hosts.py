@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from mosaic.errors import UsageError
@@ -20,11 +19,21 @@ def known_hosts(mission: Mission) -> dict[str, HostSpec]:
     return {**mission.hosts, **own.needed("commands", *faults).hosts}
 
 
+def shown_hosts(mission: Mission) -> dict[str, HostSpec]:
+    """Return the hosts by name, to be looked at: what cannot be read of a person's own is left out.
+
+    Which of them are a person's own is not said: theirs win, as in `known_hosts`.
+    """
+    return {**mission.hosts, **own_settings().hosts}
+
+
 def get_host(mission: Mission, name: str) -> HostSpec:
     """Return the host of a name; a UsageError where there is none."""
     known = known_hosts(mission)
     if name in known:
         return known[name]
+    from difflib import get_close_matches  # start-up: only a wrong name needs it
+
     near = get_close_matches(name, known, n=1)
     raise UsageError(
         f"no host is called `{name}`",

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LINK_FILE, STOP_FILE = "link.json", "host.stop"
+REMOVED = b'\n  "is_removed": true'
+"""How a host.json says that nothing is kept there; in a text of JSON no line ends."""
 OF_HERE = (HOST_FILE, LINK_FILE, STOP_FILE, "meta.json", "rules.json", "state.json")
 """What of a record this side has of its own."""
 
@@ -144,11 +146,16 @@ def find_stop(run: Run) -> str:
     return (find_bytes(run.dir / STOP_FILE) or b"").decode("utf-8", "replace").strip()
 
 
-def list_sent(runs_dir: Path) -> list[tuple[Run, Sent]]:
-    """Return all runs that were sent to other machines; what cannot be read is left out."""
+def list_sent(runs_dir: Path, *, settled: bool = True) -> list[tuple[Run, Sent]]:
+    """Return the runs that were sent to other machines; what cannot be read is left out.
+
+    Without `settled` those are left out as well, unread, of which nothing is kept there any more.
+    """
     found = []
     for path in sorted(runs_dir.glob(f"*/*/{HOST_FILE}")):
         with contextlib.suppress(MissionError):
+            if not settled and REMOVED in (find_bytes(path) or b""):
+                continue
             run = Run(dir=path.parent)
             if sent := find_sent(run):
                 found.append((run, sent))

@@ -73,7 +73,8 @@ def show_handoff(handoff: TaskHandoff, place: str) -> Shown:
 def _facts(review: Review) -> Iterator[str]:
     yield f"changes: {review.stat or 'not known'}, compared with {review.evidence.since}"
     for session in review.evidence.sessions[-1:]:
-        words = (session.id, session.runtime, end_words(session), length_words(session))
+        where = f"on {host}" if (host := review.evidence.session_hosts.get(session.id)) else ""
+        words = (session.id, session.runtime, where, end_words(session), length_words(session))
         yield ", ".join(filter(None, words))
     yield usage_words(review.evidence.usage)
 

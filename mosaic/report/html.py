@@ -59,7 +59,10 @@ def render_report_page(report: Report) -> str:
         "milestones": status.milestones[:MOST_LISTED],
         "graph": _graph(report, places),
         "timeline": _timeline(report),
-        "sessions": [(end_words(each) or "live", _session(each)) for each in report.sessions[::-1]],
+        "sessions": [
+            (end_words(each) or "live", _session(each, report.session_hosts.get(each.id)))
+            for each in report.sessions[::-1]
+        ],
         "spend": _spend(report),
         "tasks": [
             (places[card.task.id], _state(card), _task(card))
@@ -110,11 +113,11 @@ def _timeline(report: Report) -> Picture | None:
     return picture_timeline(report.sessions, live, report.made_at) if report.sessions else None
 
 
-def _session(session: Session) -> tuple[str, ...]:
+def _session(session: Session, host: str | None) -> tuple[str, ...]:
     cells = (
         session.id,
         session.last_task_id or "",
-        session.runtime,
+        f"{session.runtime} on {host}" if host else session.runtime,
         moment_words(session.started_at).removesuffix(" UTC"),
         length_words(session),
         end_words(session) or "has not ended",
@@ -151,6 +154,7 @@ def _live(report: Report) -> Iterator[str]:
     for view in report.board.live:
         session, progress, found = view.session, view.progress, view.found
         parts = [session.last_task_id or "", session.id, session.runtime]
+        parts += [f"on {view.host}"] if view.host else []
         if progress is not None:
             parts += [format_duration(progress.elapsed_seconds), usage_words(progress.usage)]
             parts.append(progress.last)

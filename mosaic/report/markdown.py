@@ -133,7 +133,8 @@ def _live(report: Report) -> Iterator[str]:
     for view in report.board.live:
         task_id = view.session.last_task_id or ""
         progress = view.progress
-        parts = [f"{code(view.session.id)} {inline(view.session.runtime)}"]
+        where = f" on {inline(view.host)}" if view.host else ""
+        parts = [f"{code(view.session.id)} {inline(view.session.runtime)}{where}"]
         if progress is not None:
             parts += [usage_words(progress.usage), inline(progress.last or "")]
         yield f"{_task(task_id, titles.get(task_id, ''))}{', '.join(filter(None, parts))}"

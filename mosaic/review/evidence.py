@@ -30,6 +30,7 @@ from mosaic.runs.masking import masked_line
 from mosaic.runs.report import GATE_STEP
 from mosaic.runs.snapshots import state_prefix
 from mosaic.runtimes import get_runtime
+from mosaic.sessions.at_work import hosts_of
 from mosaic.sessions.calls import transcript_lines
 from mosaic.sessions.changes import (
     TreePair,
@@ -77,6 +78,8 @@ class Evidence:
     usage: Usage | None
     beside: tuple[str, ...] = ()
     """Files that changed while the agents worked, and are not seen to be theirs."""
+    session_hosts: Mapping[str, str] = field(default_factory=dict)
+    """The other machines that sessions were handed to, by session."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -141,6 +144,7 @@ def gather_evidence(snapshot: Snapshot, task: Task, since: str = "") -> Evidence
         },
         sessions=sessions,
         usage=total_usage(sessions),
+        session_hosts=hosts_of(snapshot, sessions),
     )
 
 

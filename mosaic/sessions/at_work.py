@@ -1,15 +1,17 @@
-"""Who works now, asked quickly: most often nobody does, and little has to be loaded to see it."""
+"""Who works now, and where, asked quickly: most often nobody does, and all is worked on here."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from mosaic.machine.identity import find_variables, list_pids
+from mosaic.machine.identity import find_variables, host_name, list_pids
+from mosaic.store.layout import HOST_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from mosaic.model import Session
     from mosaic.sessions.liveness import FoundLock
     from mosaic.store.tasks import Snapshot
 
@@ -31,6 +33,26 @@ def sessions_at_work(snapshot: Snapshot) -> Sequence[FoundLock]:
     from mosaic.sessions.unrecorded import live_or_unknown  # start-up: see above
 
     return live_or_unknown(snapshot)
+
+
+def hosts_of(snapshot: Snapshot, sessions: Iterable[Session]) -> dict[str, str]:
+    """Return the other machines that sessions were handed to, by session.
+
+    One that only has another name by now is not another machine.
+    """
+    here, known = ("", host_name()), snapshot.document.mission.hosts
+    return {
+        each.id: each.host
+        for each in sessions
+        if each.host not in here and (each.host in known or _was_sent(snapshot, each))
+    }
+
+
+def _was_sent(snapshot: Snapshot, session: Session) -> bool:
+    from mosaic.runs.folders import run_of  # start-up: see above
+
+    run = run_of(snapshot.layout.runs_dir, session.last_task_id or "", session.run_id or "")
+    return (run.dir / HOST_FILE).exists()
 
 
 def _is_anybody_marked(mission_file: str) -> bool:

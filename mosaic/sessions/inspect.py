@@ -22,6 +22,7 @@ from mosaic.runs.folders import (
     task_folders,
 )
 from mosaic.runtimes import known_runtimes
+from mosaic.sessions.away import away_findings, listen_again
 from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.ground import ground_of
 from mosaic.sessions.housekeeping import find_all_leftovers, link_to_state, remove_leftovers
@@ -79,6 +80,7 @@ def inspect_mission(mission_file: Path) -> list[Finding]:
         _run_findings,
         _repository_findings,
         _leftover_findings,
+        away_findings,
         _restore_findings,
         _decision_findings,
         _aside_findings,
@@ -99,7 +101,8 @@ def scopes_elsewhere(mission_file: Path) -> list[Finding]:
 def mend_mission(mission_file: Path) -> list[str]:
     """Mend what has only one right answer, and say what was mended."""
     snapshot = read_mission(mission_file, use_index=False)
-    mended = [
+    mended = listen_again(snapshot.layout)
+    mended += [
         f"session `{settled.session.id}` ended as {settled.outcome.reason}"
         for settled in recover_if_needed(snapshot) or ()
     ]

@@ -179,10 +179,11 @@ class Views:
             silent = int(seen.silent_seconds) // SILENT_SECONDS if seen else 0
             steady = (
                 view.session, view.found, titles.get(view.session.last_task_id or ""),
-                seen and (seen.last, seen.usage), silent,
+                seen and (seen.last, seen.usage), silent, view.host,
             )  # fmt: skip
             pieces.put("sessions", f"live-{view.session.id}", steady, macro="session")
         pieces.put("", "nobody", not page.live)
+        pieces.put("", "hosts", page.status.hosts)
 
 
 class _Pieces:
