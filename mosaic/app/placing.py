@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from mosaic.errors import HostsFullError, UsageError
-from mosaic.plan.hosts import fitting_hosts, freest_host
+from mosaic.errors import HostsFullError, MissionError, UnreachableError, UsageError
+from mosaic.plan.hosts import RUNS_ON, fitting_hosts, freest_host, wanted_words
 from mosaic.records import replace
 from mosaic.sessions.choice import choose_task
 from mosaic.sessions.dead_sessions import read_recovered
-from mosaic.sessions.liveness import find_locks
+from mosaic.sessions.liveness import Life, find_locks
 from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
 
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from mosaic.settings import HostSpec
     from mosaic.store.layout import Layout
 
-RUNS_ON = "runs_on"
 _TURN = threading.Lock()
 _BEGINNING: Counter[str] = Counter()
 """Sessions that this process is about to begin on each machine: no lock speaks of them yet."""
+_UNREACHABLE_UNTIL: dict[str, float] = {}
+"""Machines that did not answer this process: until when others are tried first."""
+AVOIDED_SECONDS = 30.0
 
 
 @contextmanager
@@ -37,8 +40,9 @@ def placing(
 ) -> Iterator[tuple[HandOffRequest, HostSpec | None]]:
     """Choose the machine for what is asked, and count it as taken until the `with` block ends.
 
-    None is this one. The request then names its task, which may depend on the machine. Raises
-    HostsFullError where none has room, UsageError where none fits.
+    None is this one. The request then names its task, which may depend on the machine. One that
+    does not answer is chosen only where no other has room. Raises HostsFullError where none has
+    room, UsageError where none fits.
     """
     snapshot = read_mission(mission_file)
     mission = snapshot.document.mission
@@ -52,13 +56,21 @@ def placing(
         yield request, None
         return
     with _TURN:
-        load = _load(snapshot.layout)
-        host = freest_host(specs, load)
+        load, silent = _load(snapshot.layout)
+        answering = [each for each in specs if each.name not in silent]
+        host = freest_host(answering, load) or freest_host(specs, load)
         if host is None:
             raise HostsFullError(task.id, {each.name: load[each.name] for each in specs})
         _BEGINNING[host.name] += 1
     try:
         yield replace(request, task_id=task.id), host
+    except UnreachableError:
+        with _TURN:
+            _UNREACHABLE_UNTIL[host.name] = time.monotonic() + AVOIDED_SECONDS
+        raise
+    else:
+        with _TURN:
+            _UNREACHABLE_UNTIL.pop(host.name, None)
     finally:
         with _TURN:
             _BEGINNING[host.name] -= 1
@@ -71,16 +83,27 @@ def room_on_hosts(mission_file: Path, names: tuple[str, ...]) -> int | None:
     if not names:
         return None
     mission = load_mission(mission_file).mission
-    most = [get_host(mission, name).max for name in names]
+    most = [_room_of(get_host(mission, name)) for name in names]
     return None if None in most else sum(filter(None, most))
+
+
+def _room_of(host: HostSpec) -> int | None:
+    """Return how many sessions a host takes at once: a fleet as many as its workers have agents."""
+    if not host.scheduler:
+        return host.max
+    from mosaic.remote.fleet import look_at_fleet  # start-up, as above
+
+    agents = 0
+    with suppress(MissionError):  # whoever hands the first task to it says why
+        agents = look_at_fleet(host).agents
+    return min((most for most in (agents, host.max) if most), default=None)
 
 
 def _that_fit(mission: Mission, request: HandOffRequest, task: Task) -> list[HostSpec]:
     """Return the machines that will do; none: it is worked on here."""
     from mosaic.remote.hosts import get_host, known_hosts  # start-up, as above
 
-    wanted = task.more.get(RUNS_ON, ())
-    words = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    words = wanted_words(task)
     if not (request.hosts or words):
         return []
     named = [get_host(mission, name) for name in request.hosts]
@@ -96,7 +119,10 @@ def _that_fit(mission: Mission, request: HandOffRequest, task: Task) -> list[Hos
     )
 
 
-def _load(layout: Layout) -> Counter[str]:
-    """Return how many sessions work on each machine, or are about to."""
-    live = Counter(found.judgement.host for found in find_locks(layout) if found.judgement.host)
-    return live + _BEGINNING
+def _load(layout: Layout) -> tuple[Counter[str], set[str]]:
+    """Return how many sessions work on each machine, or are about to, and which do not answer."""
+    judged = [found.judgement for found in find_locks(layout) if found.judgement.host]
+    live = Counter(each.host for each in judged)
+    silent = {each.host for each in judged if each.life is Life.UNKNOWN}
+    silent |= {name for name, until in _UNREACHABLE_UNTIL.items() if until > time.monotonic()}
+    return live + _BEGINNING, silent

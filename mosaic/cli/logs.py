@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typer import Argument, Option
 from mosaic.cli.options import MissionPath, complete_logged
 from mosaic.cli.output import clean, has_reader, warn, write_bytes
 from mosaic.errors import MissionError, UsageError
+from mosaic.executors import executor_of
 from mosaic.machine.log_writer import LOST_NAME
 from mosaic.model import Mode, RunStatus
 from mosaic.records import NamedTuple
@@ -19,6 +21,7 @@ from mosaic.store.reading import locate_mission
 from mosaic.text.lines import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from mosaic.cli.logs_view import View
@@ -34,6 +37,8 @@ EXAMPLES = (
 )
 WARM_UP_LINES = 500
 """How many lines of a transcript are read before its last ones, which may depend on them."""
+IN_TOUCH_SECONDS = 2.0
+"""How often it is made sure that somebody listens to the machine that a run is on."""
 
 
 class Asked(NamedTuple):
@@ -170,6 +175,10 @@ def _show_rest(asked: Asked, log: LogFile, view: View) -> bool:
 
     has_lines = asked.stream.has_json_lines
     read = log.read_lines if has_lines else log.read
+    if asked.follow:
+        from mosaic.sessions.away import keep_listening  # start-up: a look back needs none
+
+        keep_listening(asked.run)
     is_over = asked.follow or (has_lines and has_ended(asked.run))
     if asked.follow:
         blocks = follow(
@@ -177,7 +186,7 @@ def _show_rest(asked: Asked, log: LogFile, view: View) -> bool:
             log.path,
             read,
             held_to_the_end=not has_lines,
-            is_wanted=lambda: has_reader(sys.stdout),
+            is_wanted=_reading(asked.run),
         )
     else:
         log.is_there()
@@ -185,6 +194,20 @@ def _show_rest(asked: Asked, log: LogFile, view: View) -> bool:
     for block in blocks:
         _write(view.feed(block), flush=asked.follow)
     return is_over
+
+
+def _reading(run: Run) -> Callable[[], bool]:
+    """Return what tells whether somebody reads, and sees to it that there is something to read."""
+    supervised, looked_at = executor_of(run), 0.0
+
+    def is_wanted() -> bool:
+        nonlocal looked_at
+        if time.monotonic() > looked_at + IN_TOUCH_SECONDS:
+            looked_at = time.monotonic()
+            supervised.keep_in_touch()
+        return has_reader(sys.stdout)
+
+    return is_wanted
 
 
 def _write(data: bytes, *, flush: bool) -> None:

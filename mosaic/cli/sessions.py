@@ -68,7 +68,7 @@ def sessions_command(
 
 def _forget(named: str | None, mission: Path | None, *, as_json: bool) -> int:
     """Give a session up, and say what that may cost."""
-    from mosaic.sessions.stop import forget_session
+    from mosaic.sessions.given_up import forget_session
 
     if named is None:
         raise UsageError("`--forget` gives one session up", hint="`mission sessions --live`")

@@ -132,6 +132,11 @@ class OnHost(Supervised):
         listen(self.run)
         return True
 
+    def keep_in_touch(self) -> None:
+        """Have somebody listen, where it goes on and nobody does."""
+        if is_away(self.run):
+            listen(self.run)
+
     def give_up(self) -> None:
         """Take its claim away where a hub has that: nobody begins it then, or brings anything."""
         if found := hub_run(self.run):

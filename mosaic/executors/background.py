@@ -208,6 +208,9 @@ class Supervised:
         supervisor = self.find_supervisor()
         return supervisor is not None and ask_to_stop(supervisor, now=now)
 
+    def keep_in_touch(self) -> None:
+        """See to it that what the run does is heard of here, where it is elsewhere."""
+
     def give_up(self) -> None:
         """Take from a run what it needs to bring anything later; one of this machine has nothing.
 

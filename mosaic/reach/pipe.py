@@ -5,39 +5,30 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import HeldError, MissionError, UnreachableError
+from mosaic.errors import MissionError, UnreachableError
 from mosaic.git.checkpoint_store import keep_packed
 from mosaic.git.git import find_work_tree
 from mosaic.reach.listener import Listener
-from mosaic.remote.hosts import get_host
 from mosaic.remote.link import Conversation, call
 from mosaic.remote.record import MIRRORED, read_record
-from mosaic.remote.sent import find_stop, is_away, write_sent
+from mosaic.remote.sent import find_stop, is_away, list_sent, write_sent
 from mosaic.runs.checkpoint import last_seq
-from mosaic.store.consent import find_unallowed
-from mosaic.store.mission_file import load_mission
 
 if TYPE_CHECKING:
     from mosaic.remote.frames import Frame
     from mosaic.settings import HostSpec
 
 STOP_POLL_SECONDS = 0.3
+QUIET_SECONDS = 60.0
+"""After so long without a byte the link counts as cut: a beat comes every few seconds."""
 
 
 class PipeListener(Listener):
     """Listens through the pipe of one `ssh`."""
-
-    def _host(self) -> HostSpec:
-        document, name = load_mission(Path(self._meta.mission_file)), self._sent.host
-        host = get_host(document.mission, name)
-        changed = [each.where for each in find_unallowed(document)]
-        if document.mission.hosts.get(name) == host and f"hosts.{name}" in changed:
-            words = f"`hosts.{name}` in mission.json has changed"
-            raise HeldError(words, hint="`mission trust` allows it")
-        return host
 
     def _where(self) -> dict[str, str]:
         sent = self._sent
@@ -47,6 +38,9 @@ class PipeListener(Listener):
         """Listen as long as the link holds; tell whether anything was heard."""
         has_heard = False
         host = self._host()
+        if self._sent.is_unbegun:
+            self._end_unbegun(host)
+            return True
         with Conversation(host) as conversation:
             conversation.ask(
                 {
@@ -62,9 +56,11 @@ class PipeListener(Listener):
             thread.daemon = True
             thread.start()
             try:
-                for frame in conversation.answers():
+                for frame in conversation.answers(QUIET_SECONDS):
                     has_heard = True
                     self._note_link(None)
+                    if "clock" in frame.values:
+                        self._ahead_seconds = float(frame.values["clock"]) - time.time()
                     if frame.values.get("went") is False:
                         self._end_unbegun(host)
                     else:
@@ -80,18 +76,25 @@ class PipeListener(Listener):
 
     def _pass_stops(self, conversation: Conversation, is_over: threading.Event) -> None:
         told = ""
-        while not is_over.wait(STOP_POLL_SECONDS):
+        while True:
             wish = find_stop(self._run)
             if wish and wish != told:
                 with contextlib.suppress(MissionError):  # the link is cut: the next one tells it
                     conversation.tell({"now": wish == "now"})
                 told = wish
+            if is_over.wait(STOP_POLL_SECONDS):
+                return
 
     def _end_unbegun(self, host: HostSpec) -> None:
         """Make sure that what was not begun never will be, and take that for its end."""
+        # Noted first: where the answer is lost, nothing is left there to be asked about.
+        write_sent(self._run, self._sent, is_unbegun=True)
         said = call(host, "drop", self._where()).values
-        if not said.get("went"):
-            write_sent(self._run, self._sent, end={"session": None})
+        if said.get("went"):
+            write_sent(self._run, self._sent, is_unbegun=False)
+        else:
+            stopped = bool(find_stop(self._run))
+            write_sent(self._run, self._sent, end={"session": None, "stopped": stopped})
 
     def _take(self, frame: Frame) -> None:
         values, run = frame.values, self._run
@@ -103,6 +106,7 @@ class PipeListener(Listener):
             self._take_commits(dict(values["commits"]), frame.data)
         elif "ended" in values:
             end = {**dict(values["ended"]), "state": self._state}
+            end["ahead_seconds"] = self._ahead_seconds
             write_sent(run, self._sent, end=end)
 
     def _take_commits(self, commits: dict[str, str], pack: bytes) -> None:
@@ -121,5 +125,12 @@ class PipeListener(Listener):
         if self._sent.end.get("left_out"):
             return  # `mission hosts clean` removes it
         with contextlib.suppress(MissionError):
-            call(self._host(), "drop", {**self._where(), "brought_home": True})
-            write_sent(self._run, self._sent, is_removed=True)
+            host = self._host()
+            # Earlier ones as well: the link may have been cut, or the listener killed, just there.
+            kept = list_sent(self._run.dir.parents[1])
+            for run, sent in sorted(kept, key=lambda each: each[0].dir != self._run.dir):
+                is_all_here = sent.is_left and sent.is_home and not sent.end.get("left_out")
+                if sent.host == host.name and is_all_here:
+                    where = {"mission": sent.mission, "run": run.id, "token": sent.token}
+                    call(host, "drop", {**where, "brought_home": True})
+                    write_sent(run, sent, is_removed=True)

@@ -55,6 +55,8 @@ class Sent:
     """By which the attempt is told from every other at the task."""
     went: bool = False
     """Whether it was told to begin, and may have heard."""
+    is_unbegun: bool = False
+    """Whether it said that it did not hear, and is being removed there."""
     work: ObjectId | None = None
     """The commit that the worktree here stood at when it was sent."""
     tree: ObjectId | None = None
@@ -65,6 +67,8 @@ class Sent:
     """What it brought so far, by name; kept as refs of the run."""
     end: Mapping[str, FreeJson] = field(default_factory=dict)
     """How it ended there, as it said."""
+    is_laying: bool = False
+    """Whether its work is being written into the worktree here, which was as it was sent."""
     is_home: bool = False
     """Whether that is recorded here."""
     is_forgotten: bool = False
@@ -91,6 +95,7 @@ class Linked:
     seen_at: datetime | None = None
     unreachable_since: datetime | None = None
     problem: Text = ""
+    """Why it does not answer, or does not go on where it does."""
 
 
 def find_sent(run: Run) -> Sent | None:

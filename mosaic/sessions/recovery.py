@@ -183,11 +183,16 @@ def _agent_lives(state: RunState) -> bool:
 
 
 def end_session(
-    draft: Draft, found: FoundLock, *, unseen: EndReason = EndReason.CRASHED
+    draft: Draft,
+    found: FoundLock,
+    *,
+    unseen: EndReason = EndReason.CRASHED,
+    holds_run: bool = False,
 ) -> Settled:
     """Record the end of a session whose processes are gone, in a draft that has the mission lock.
 
-    It ended as `unseen` where its record does not tell.
+    It ended as `unseen` where its record does not tell. With `holds_run` the caller holds the
+    run's folder already.
     """
     lock, runs_dir = found.lock, draft.layout.runs_dir
     if lock.is_older and (listed := draft.snapshot.document.mission.sessions.find(lock.session_id)):
@@ -196,9 +201,12 @@ def end_session(
     if not run.dir.is_dir():
         run = find_run(runs_dir, lock.run_id) or run
     meta = _meta_of(run, lock, draft.layout)
-    folder = None
-    with contextlib.suppress(HeldError):
-        folder = hold_folder(run.dir) if run.dir.is_dir() else None
+    folder: contextlib.AbstractContextManager[object] | None = None
+    if holds_run:
+        folder = contextlib.nullcontext()
+    else:
+        with contextlib.suppress(HeldError):
+            folder = hold_folder(run.dir) if run.dir.is_dir() else None
     with folder or contextlib.nullcontext():
         if folder is not None:
             if lock.process.host == host_name() and not is_elsewhere(lock.process):

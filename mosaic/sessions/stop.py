@@ -8,7 +8,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from mosaic.errors import FailedError, HeldError, MissionError, SessionNotFoundError
+from mosaic.errors import FailedError, MissionError, SessionNotFoundError
 from mosaic.executors import executor_of
 from mosaic.executors.background import ask_to_stop
 from mosaic.machine.identity import (
@@ -57,7 +57,7 @@ def stop_session(mission_file: Path, session_id: str | None, *, now: bool) -> Se
             or would not end.
     """
     snapshot = read_mission(mission_file)
-    found = _when_started(snapshot, _find_live(snapshot, session_id))
+    found = _when_started(snapshot, find_live(snapshot, session_id))
     lock = found.lock
     if found.judgement.host:
         return _stop_away(mission_file, found, now=now)
@@ -98,6 +98,7 @@ def _stop_away(mission_file: Path, found: FoundLock, *, now: bool) -> Session:
     executor_of(run).stop(now=now)
 
     def is_over() -> bool:
+        executor_of(run).keep_in_touch()
         return not executor_of(run).is_alive() or find_link(run).unreachable_since is not None
 
     wait_until(is_over, PATIENCE_SECONDS)
@@ -108,41 +109,6 @@ def _stop_away(mission_file: Path, found: FoundLock, *, now: bool) -> Session:
             hint=f"`mission sessions --forget {lock.session_id}` gives it up",
         )
     return _ended_session(mission_file, found)
-
-
-def forget_session(mission_file: Path, session_id: str) -> Session:
-    """Give a session up whose machine cannot be reached, and return it with its end.
-
-    What it still brings is not taken: its lock is gone, and another attempt's token counts.
-
-    Raises:
-        HeldError: its machine answers, or it is on this one.
-    """
-    from mosaic.remote.sent import find_sent, write_sent  # start-up: few sessions are elsewhere
-
-    snapshot = read_mission(mission_file)
-    found = _find_live(snapshot, session_id)
-    lock, host = found.lock, found.judgement.host
-    if not host or found.judgement.life is not Life.UNKNOWN:
-        where = f"`{host}` answers" if host else "it is a session of this machine"
-        raise HeldError(
-            f"session `{lock.session_id}` is not given up: {where}",
-            hint=f"`mission stop {lock.session_id}` ends it",
-        )
-    run = run_of(snapshot.layout.runs_dir, lock.task_id, lock.run_id)
-    if sent := find_sent(run):
-        write_sent(run, sent, is_forgotten=True)
-    if listener := find_holder(os.path.realpath(run.dir)):
-        send_signal(listener, signal.SIGTERM)
-    wait_until(lambda: not is_run_held(run.dir), TERMINATE_GRACE_SECONDS)
-    with contextlib.suppress(MissionError):  # the next attempt takes the claim over, too
-        executor_of(run).give_up()
-    words = f"a person gave it up; {found.judgement.because}"
-    data = {"reason": EndReason.CRASHED.value, "cause": "cut", "words": words}
-    with contextlib.suppress(MissionError, OSError):
-        EventLog(run).append(EventType.WORKER_EXITED, words, data=data)
-    with changing(mission_file, doing=f"giving up {lock.session_id}") as draft:
-        return end_session(draft, found).session
 
 
 def _ended_session(mission_file: Path, found: FoundLock) -> Session:
@@ -217,7 +183,8 @@ def _end_by_supervisor(
     return entry is None or not entry.is_stopped or not is_run_held(run.dir)
 
 
-def _find_live(snapshot: Snapshot, session_id: str | None) -> FoundLock:
+def find_live(snapshot: Snapshot, session_id: str | None) -> FoundLock:
+    """Return the live session that is meant, or the only one; else a SessionNotFoundError."""
     live = live_or_unknown(snapshot)
     if session_id is None:
         if len(live) == 1:

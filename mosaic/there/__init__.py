@@ -16,20 +16,25 @@ import contextlib
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from mosaic import __version__
 from mosaic.errors import FailedError, MissionError, ProgramNotFoundError
 from mosaic.machine.disk import create_private_dir
 from mosaic.machine.person import HOME_VARIABLE
+from mosaic.machine.signature import access_error
 from mosaic.records import NamedTuple
 from mosaic.remote.frames import write_frame
+from mosaic.there.parts import part_of, take_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 LARGEST_QUESTION = 8 << 20
-BLOCK_BYTES = 1 << 20
+BEGINNING = ("known", "prepare", "go")
+"""What is asked so that work begins."""
 
 
 class Asked(NamedTuple):
@@ -38,7 +43,7 @@ class Asked(NamedTuple):
     folder: Path
     values: Mapping[str, Any]
     data: Path
-    """A file with what was sent along; it goes when the question is answered."""
+    """A file with what was sent along, if anything was; it goes when the question is answered."""
     lines: IO[bytes]
     """What is said later, for those that take it."""
     answer: Callable[..., None]
@@ -47,7 +52,6 @@ class Asked(NamedTuple):
 
 def main() -> None:
     """Answer one question."""
-    folder = set_up(sys.argv[1], sys.argv[2:])
     # Whatever else writes to stdout must not come between two halves of an answer.
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -55,12 +59,19 @@ def main() -> None:
     values: dict[str, Any] = json.loads(stdin.readline(LARGEST_QUESTION) or b"{}")
     word = str(values.get("word"))
 
-    def answer(data: bytes = b"", **said: Any) -> None:
-        write_frame(pipe, word, said, data)
+    turn = threading.Lock()
 
-    place = folder / f".received-{os.getpid()}"
+    def answer(data: bytes = b"", **said: Any) -> None:
+        with turn:  # one thread may say that the link holds while another works
+            write_frame(pipe, word, said, data)
+
+    place: Path | None = None
     try:
-        _receive(stdin, int(values.get("data") or 0), place)
+        _refuse_other_version(values)
+        folder = set_up(sys.argv[1], sys.argv[2:])
+        place = part_of(folder)
+        if size := int(values.get("data") or 0):
+            take_part(stdin, size, place)
         _answer(Asked(folder, values, place, stdin, answer))
     except BrokenPipeError:  # who asked is gone
         sys.exit(1)
@@ -69,7 +80,18 @@ def main() -> None:
             answer(error=_facts(error))
         sys.exit(1)
     finally:
-        place.unlink(missing_ok=True)
+        if place is not None:
+            place.unlink(missing_ok=True)
+
+
+def _refuse_other_version(values: Mapping[str, Any]) -> None:
+    """Begin nothing for another version; what was begun is followed to its end all the same."""
+    version = values.get("version")
+    if values.get("op") in BEGINNING and version != __version__:
+        raise FailedError(
+            f"version {__version__} of `mission` is installed there, and it is {version} here",
+            hint="`mission hosts check --install` puts the same version there",
+        )
 
 
 def set_up(folder: str, paths: Sequence[str]) -> Path:
@@ -79,16 +101,6 @@ def set_up(folder: str, paths: Sequence[str]) -> Path:
     os.environ["PATH"] = os.pathsep.join([*first, os.environ.get("PATH", os.defpath)])
     os.environ[HOME_VARIABLE] = str(place / "state")
     return place
-
-
-def _receive(stream: IO[bytes], size: int, place: Path) -> None:
-    with open(place, "wb") as file:
-        while size:
-            block = stream.read(min(size, BLOCK_BYTES))
-            if not block:
-                raise FailedError("what was sent did not arrive as a whole")
-            file.write(block)
-            size -= len(block)
 
 
 def _answer(asked: Asked) -> None:
@@ -102,6 +114,7 @@ def _answer(asked: Asked) -> None:
         "follow": work.follow,
         "stop": work.stop,
         "drop": receive.drop,
+        "sweep": receive.sweep,
     }
     op = str(asked.values.get("op"))
     if op not in answers:
@@ -110,6 +123,8 @@ def _answer(asked: Asked) -> None:
 
 
 def _facts(error: Exception) -> dict[str, Any]:
+    if isinstance(error, OSError):
+        error = access_error("used", error.filename or "its folder", error)
     return {
         "code": getattr(error, "code", None),
         "message": getattr(error, "message", None) or f"{type(error).__name__}: {error}",

@@ -6,14 +6,13 @@ Nothing is run yet. Sent a second time, what was taken in whole is left as it is
 from __future__ import annotations
 
 import contextlib
-import tarfile
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
-from mosaic.errors import FailedError, HeldError
+from mosaic.errors import FailedError, HeldError, MissionError
 from mosaic.git.checkpoint_store import OUR_REFS
 from mosaic.git.claims import Claim, find_claim, release_claim, take_claim
-from mosaic.git.git import run_git
+from mosaic.git.git import refuse_old_git, run_git
 from mosaic.git.objects import share_objects
 from mosaic.git.packs import take_pack
 from mosaic.git.remote_refs import fetch_refs
@@ -23,10 +22,12 @@ from mosaic.machine.paths import confined, safe_segment
 from mosaic.machine.removing import remove_folder
 from mosaic.records import dataclass, replace
 from mosaic.remote.hub import RUN_REFS, forget_refs
+from mosaic.remote.plan import commit_plan, plan_files
 from mosaic.runs.folders import run_of
 from mosaic.store.consent import allow, commands_of
 from mosaic.store.mission_file import load_mission
 from mosaic.store.state import ensure_state_dir
+from mosaic.there.parts import remove_parts, unpack_part
 from mosaic.workspaces.furnish import run_setup
 from mosaic.workspaces.provision import WorkspaceRequest, provision
 
@@ -47,6 +48,8 @@ MOST_KNOWN = 500
 FILES, RUNS = "files/", "runs/"
 """Folders in what is sent: the mission's files by the repository, and records of earlier runs."""
 PACK = "pack"
+PLAN_REF = "refs/mosaic/plan"
+"""The mission's files as this copy and the mission that sent it had them in common last."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,7 +182,8 @@ def _claimed_in(attempt: Attempt) -> str:
 
 
 def tell_known(asked: Asked) -> None:
-    """Answer with the commits that need not be sent."""
+    """Answer with the commits that need not be sent; a FailedError where git is too old."""
+    refuse_old_git()
     place = place_of(asked)
     repo = repo_of(place)
     known: list[str] = []
@@ -200,18 +204,46 @@ def prepare(asked: Asked) -> None:
     place = create_private_dir(place_of(asked))
     mission_dir, repo = place.parent.parent, repo_of(place)
     with hold_folder(place, wait_seconds=TURN_SECONDS):
-        known = find_attempt(place)
-        if known is not None:
-            known = get_attempt(asked)
-        if known is None or not known.is_ready:
-            received = create_private_dir(place / "received")
-            with tarfile.open(asked.data) as archive:
-                archive.extractall(received, filter="data")
-            with hold_folder(mission_dir, wait_seconds=TURN_SECONDS):
-                _take_commits(asked, repo, received)
-            take_in(asked.values, place, received)
-            remove_folder(place, received)
+        attempt = _noted(asked, place)
+        if not attempt.is_ready:
+            try:
+                received = create_private_dir(place / "received")
+                unpack_part(asked.data, received)
+                with hold_folder(mission_dir, wait_seconds=TURN_SECONDS):
+                    _take_commits(asked, repo, received)
+                    _drop_unbegun(place, attempt)
+                take_in(asked.values, place, received)
+                remove_folder(place, received)
+            except (MissionError, OSError):
+                with contextlib.suppress(MissionError):  # why it could not be taken in says more
+                    remove_attempt(place, attempt.run_id)
+                raise
+    remove_parts(asked.folder)
     asked.answer(ready=True)
+
+
+def _noted(asked: Asked, place: Path) -> Attempt:
+    """Return what is noted of the attempt; noted before all else, so that no folder is unknown."""
+    if find_attempt(place) is not None:
+        return get_attempt(asked)
+    return write_attempt(place, _attempt_of(asked.values))
+
+
+def _drop_unbegun(place: Path, attempt: Attempt) -> None:
+    """Remove earlier attempts at the task that were sent and never told to begin.
+
+    Who sends this one has reserved the task, so the link was cut before they were on record there.
+    """
+    for noted in sorted(place.parent.glob("*/work.json")):
+        other = noted.parent
+        with contextlib.suppress(MissionError):  # one that is in use, or cannot be read
+            if other == place:
+                continue
+            with hold_folder(other):
+                found = find_attempt(other)
+                is_same = found is not None and found.task_id == attempt.task_id
+                if found and is_same and not (found.went or found.carrier):
+                    _forget(other, found)
 
 
 def _take_commits(asked: Asked, repo: Path, received: Path) -> None:
@@ -222,6 +254,24 @@ def _take_commits(asked: Asked, repo: Path, received: Path) -> None:
     for name, commit in dict(asked.values["commits"]).items():
         ref = f"{RUN_REFS}/{asked.values['run']}/{name}"
         run_git(["update-ref", ref, str(commit)], repo)
+
+
+def _attempt_of(values: Mapping[str, Any], carrier: str = "") -> Attempt:
+    commits: dict[str, str] = dict(values["commits"])
+    return Attempt(
+        head=commits["head"],
+        work=commits["work"],
+        run_id=str(values["run"]),
+        task_id=str(values["task"]),
+        session_id=str(values["session"]),
+        mission=str(values["mission"]),
+        token=str(values["token"]),
+        branch=str(values["branch"]),
+        mission_file=str(values["mission_file"]),
+        project=str(values.get("project") or ""),
+        hub=str(values.get("hub") or ""),
+        carrier=carrier,
+    )
 
 
 def ensure_repo(repo: Path) -> None:
@@ -237,33 +287,20 @@ def take_in(
 
     `carrier` is the name of the process that carries it by a hub alone.
     """
-    commits: dict[str, str] = dict(values["commits"])
     if home_of(place).exists():
         remove_folder(place, home_of(place))  # of a try that was cut off
-    attempt = Attempt(
-        head=commits["head"],
-        work=commits["work"],
-        run_id=str(values["run"]),
-        task_id=str(values["task"]),
-        session_id=str(values["session"]),
-        mission=str(values["mission"]),
-        token=str(values["token"]),
-        branch=str(values["branch"]),
-        mission_file=str(values["mission_file"]),
-        project=str(values.get("project") or ""),
-        hub=str(values.get("hub") or ""),
-        carrier=carrier,
-    )
-    write_attempt(place, attempt)
+    attempt = write_attempt(place, _attempt_of(values, carrier))
     _make_home(values, place, attempt)
     layout = _furnish(place, attempt, received)
+    home = home_of(place)
+    run_git(["update-ref", PLAN_REF, commit_plan(layout, home)], home)
     document = load_mission(layout.mission_file)
     # Who sends it has allowed them, or could not have sent it.
     allow(document, commands_of(document.mission), settles=True)
     request = WorkspaceRequest(name=attempt.task_id, owner=attempt.task_id, branch=attempt.branch)
     settings = document.mission.worktrees
     workspace = provision(layout, request, settings)
-    if tree := commits.get("tree"):
+    if tree := values["commits"].get("tree"):
         run_git(["read-tree", "--reset", "-u", tree], workspace.path)
         run_git(["reset", "--quiet"], workspace.path)
     run_setup(workspace, replace(settings, setup=tuple(values.get("setup") or ())))
@@ -284,13 +321,18 @@ def _make_home(values: Mapping[str, Any], place: Path, attempt: Attempt) -> None
 def _furnish(place: Path, attempt: Attempt, received: Path) -> Layout:
     """Lay the mission's files over the copy as they stood, and the records of earlier runs."""
     home = home_of(place)
+    sent = set()
     for path in sorted((received / FILES).rglob("*")):
         if path.is_file():
             target = home / path.relative_to(received / FILES)
             confined(home, target)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
+            sent.add(target.relative_to(home).as_posix())
     layout = load_mission(home / attempt.mission_file).layout
+    for name, path in plan_files(layout, home).items():
+        if name not in sent:  # it is committed, and gone from where the mission is
+            path.unlink()
     ensure_state_dir(layout, is_made_here=True)
     layout = load_mission(layout.mission_file).layout
     folder = create_private_dir(layout.runs_dir) / safe_segment(attempt.task_id)
@@ -306,6 +348,10 @@ def drop(asked: Asked) -> None:
     place = place_of(asked)
     mission_dir = place.parent.parent
     if find_attempt(place) is None:
+        with contextlib.suppress(HeldError):  # then it is just being taken in
+            if place.is_dir():
+                with hold_folder(place):
+                    remove_folder(place.parent, place)
         asked.answer(dropped=False)
         return
     # Both: nobody may begin it, and nobody may take in another, in between.
@@ -322,6 +368,18 @@ def drop(asked: Asked) -> None:
     asked.answer(dropped=True)
 
 
+def sweep(asked: Asked) -> None:
+    """Remove what is kept for a mission beside attempts, where no attempt at it is left."""
+    folder = asked.folder / "missions" / safe_segment(str(asked.values["mission"]))
+    removed = False
+    if folder.is_dir():
+        with hold_folder(folder, wait_seconds=TURN_SECONDS):
+            if not any(folder.glob("runs/*")):
+                remove_folder(folder.parent, folder)
+                removed = True
+    asked.answer(removed=removed)
+
+
 def _forget(place: Path, attempt: Attempt) -> None:
     repo = repo_of(place)
     with contextlib.suppress(HeldError):  # another attempt has it by now
@@ -333,9 +391,10 @@ def _forget(place: Path, attempt: Attempt) -> None:
 
 def remove_attempt(place: Path, run_id: str) -> None:
     """Remove what this machine keeps of an attempt, but for commits that a next one builds on."""
+    # First what takes most room: the disk may be full.
+    remove_folder(place.parent, place)
     repo = repo_of(place)
     command = ["for-each-ref", "--format=%(refname)", f"{RUN_REFS}/{run_id}/"]
-    for name in run_git(command, repo).text.split():
+    for name in run_git(command, repo).text.split() if (repo / "HEAD").exists() else ():
         if not name.endswith(("/branch", "/head")):  # by these the next one is sent in parts
             run_git(["update-ref", "-d", name], repo)
-    remove_folder(place.parent, place)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.25
 STOP_SECONDS = 60.0
 BEAT_SECONDS = 3.0
-"""How often the other side hears that the link holds, where nothing else is new."""
+"""How often the other side hears that the link holds, also while a large pack is made."""
 MOST_AT_ONCE_BYTES = 4 << 20
 
 
@@ -60,9 +60,11 @@ def go(asked: Asked) -> None:
             write_attempt(place, attempt, went=True)
             try:
                 begin(asked.values, place, attempt)
-            except MissionError:
-                write_attempt(place, attempt)
-                raise
+            except (MissionError, OSError):
+                if not is_folder_held(run_at(place, attempt).dir):
+                    write_attempt(place, attempt)
+                    raise
+                # Its supervisor is at work: what failed came after, and is seen at its end.
     state = run_at(place, attempt).find_state()
     agent = dump_record(state.agent) if state and state.agent else None
     asked.answer(agent=agent, host=host_name(), boot=boot_id())
@@ -138,11 +140,23 @@ class _Follower:
         self._has = [*map(str, asked.values.get("has") or ())]
         self._seq = int(asked.values.get("seq") or 0)
         self._state: dict[str, Any] = {}
-        self._told_at = 0.0
         self._left_out: tuple[str, ...] = ()
 
     def run(self) -> None:
-        """Tell until the end is told."""
+        """Tell until the end is told, and meanwhile again and again that the link holds."""
+        is_over = threading.Event()
+        threading.Thread(target=self._beat, args=(is_over,), daemon=True).start()
+        try:
+            self._run_to_end()
+        finally:
+            is_over.set()
+
+    def _beat(self, is_over: threading.Event) -> None:
+        with contextlib.suppress(OSError):  # nobody hears it: the next that is told fails as well
+            while not is_over.wait(BEAT_SECONDS):
+                self._tell(beat=True)
+
+    def _run_to_end(self) -> None:
         while True:
             # In this order: what is written before the end is seen is told before it.
             ended = find_end(self._place, self._attempt)
@@ -155,13 +169,10 @@ class _Follower:
                 return
             if last_seq(self._run) > self._seq:
                 self._tell_published()
-            if time.monotonic() > self._told_at + BEAT_SECONDS:
-                self._tell(beat=True)
             time.sleep(POLL_SECONDS)
 
     def _tell(self, data: bytes = b"", **said: Any) -> None:
-        self._asked.answer(data, **said)
-        self._told_at = time.monotonic()
+        self._asked.answer(data, clock=time.time(), **said)
 
     def _tell_logs(self) -> None:
         for name in MIRRORED:

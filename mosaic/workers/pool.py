@@ -16,6 +16,7 @@ from mosaic.errors import (
     MissionError,
     NotReadyError,
     ProgramNotFoundError,
+    UnreachableError,
 )
 from mosaic.executors import executor_of
 from mosaic.git.git import find_repository
@@ -54,6 +55,9 @@ POLL_SECONDS = 0.25
 WAITS_FOR_A_WORKER = (Reason.BRANCH_IN_USE, Reason.SCOPE_OVERLAP)
 MOST_REFUSALS = 20
 """How often a start may be refused because the plan changed, one after the other."""
+MOST_SILENCES = 12
+LONGEST_SILENCE_SECONDS = 30.0
+"""How often machines may not answer, one after the other, and the longest pause in between."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +116,10 @@ class Pool(Ledger):
         """
         self._started = 0
         self._refusals = 0
+        self._silences = 0
+        """How often in a row a machine did not answer that a task was to go to."""
+        self._silent: set[str] = set()
+        """The machines of which that was said."""
         self._stops_sent = 1
         self._has_said_unscoped = False
         self._why: str | None = None
@@ -267,6 +275,8 @@ class Pool(Ledger):
             except HostsFullError:
                 self._started -= 1
                 self._not_before[name] = self._clock.seconds() + 1.0
+            except UnreachableError as error:
+                self._note_unreachable(name, error)
             except (NotReadyError, HeldError) as error:
                 self._refusals += 1  # the plan changed meanwhile: look again
                 self._started -= 1
@@ -276,10 +286,26 @@ class Pool(Ledger):
             except MissionError as error:
                 self._note_unstarted(name, error)
             else:
-                self._refusals = 0
+                self._refusals = self._silences = 0
+                self._silent.clear()
+                self.report.not_started.pop(name, None)
                 self.workers[worker.session_id] = worker
                 if self._stops_sent > 1:  # asked for while its worktree was being made
                     self._stop(worker)
+
+    def _note_unreachable(self, name: str, error: UnreachableError) -> None:
+        """Have a task wait that was to go to a machine that does not answer; it has not begun."""
+        self._started -= 1
+        self._silences += 1
+        self.report.not_started[name] = error.summary
+        # At once the first time: another machine may have room.
+        pause = min(2.0 ** (self._silences - 2), LONGEST_SILENCE_SECONDS)
+        self._not_before[name] = self._clock.seconds() + (pause if self._silences > 1 else 0.0)
+        if error.host not in self._silent:
+            self._silent.add(error.host)
+            self._face.say(f"{error.summary}; another machine is taken, or it is tried again")
+        if self._silences > MOST_SILENCES and not (self.workers or self._starting):
+            self._close(error.summary, need=Need.FAILED)
 
     def _note_unstarted(self, name: str, error: MissionError) -> None:
         self._left_out.add(name)

@@ -6,6 +6,7 @@ link is cut by ending the processes that serve a connection, or by ending the wh
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -15,7 +16,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,7 +31,8 @@ SHELL = """\
 #!/bin/sh
 echo "Welcome to {name}. Nothing below this line is yours."
 printf 'MOSAIC is not a word of ours'
-exec env -i HOME="{home}" PATH="$PATH" LANG=C.UTF-8 sh -c "$SSH_ORIGINAL_COMMAND"
+exec env -i HOME="{home}" PATH="$PATH" LANG=C.UTF-8 SSH_CONNECTION="$SSH_CONNECTION" \
+  sh -c "$SSH_ORIGINAL_COMMAND"
 """
 PYTHON = """\
 #!/bin/sh
@@ -107,6 +108,16 @@ class Machine:
         self._server.kill()
         self._server.wait()
 
+    def break_down(self) -> None:
+        """End everything that runs there at once, sshd and agents, as a power cut does."""
+        self._server.kill()
+        self._server.wait()
+        mark = f"HOME={self.home}".encode()
+        while left := [pid for pid in _pids() if mark in _environ(pid)]:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
     def cut(self) -> int:
         """End the processes that serve connections, and return how many."""
         sessions = [pid for pid in _children(self._server.pid) if self._server.poll() is None]
@@ -123,15 +134,26 @@ class Machine:
         return sorted(self.works.glob("missions/*/runs/*"))
 
 
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _environ(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
 def _children(parent: int) -> list[int]:
     found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+    for pid in _pids():
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
         if fields[1] == str(parent) and fields[0] != "Z":
-            found.append(int(pid))
+            found.append(pid)
     return found
 
 
@@ -142,12 +164,12 @@ def free_port() -> int:
     """
     while True:
         port = 10_000 + secrets.randbelow(20_000)
-        with socket.socket() as one, suppress(OSError):
+        with socket.socket() as one, contextlib.suppress(OSError):
             one.bind(("127.0.0.1", port))
             return port
 
 
-@contextmanager
+@contextlib.contextmanager
 def machine(
     folder: Path, name: str = "box", *, under: tuple[str, ...] = (), address: str = "127.0.0.1"
 ) -> Iterator[Machine]:
@@ -174,6 +196,8 @@ def machine(
         f'Port {port}\nListenAddress {address}\nHostKey "{made.folder}/host_key"\n'
         f'AuthorizedKeysFile "{keys}"\nStrictModes no\nPidFile none\n'
         f'ForceCommand "{shell}"\nPermitRootLogin yes\nMaxStartups 100\n'
+        # A bash that sshd starts reads the person's own `.bashrc`, unless it is an inner one.
+        "SetEnv SHLVL=1\n"
     )
     (made.folder / "ssh_config").write_text(
         f"Host {name}\n  HostName {address}\n  Port {port}\n"
