@@ -136,8 +136,9 @@ def test_what_waits_keeps_its_label_through_stops_and_restarts(
     try:
         wait_for_agent(away)
         assert begun(away) == 1  # the one that was stopped never began
-        running = {each["name"]: each["running"] for each in pool.listed()["workers"]}
-        assert running["with gpu"] == [away.run_dir().name]
+        found = pool.listed()["workers"]
+        given = {each["name"]: [*each["running"], *each["waiting"]] for each in found}
+        assert given["with gpu"] == [away.run_dir().name]
         away.run("stop")
         assert wait_for_end(away) == "stopped"
         assert begun(away) == 1
