@@ -242,7 +242,7 @@ def in_namespaces(folder: Path, count: int) -> Iterator[list[Machine]]:
         made = []
         for number in range(count):
             name = f"mb{os.getpid() % 100_000}n{number}"
-            address = stack.enter_context(_namespace(name, f"10.213.{number}"))
+            address = stack.enter_context(_namespace(name, f"10.{213 + number}.{os.getpid() % 250}"))
             root = ("ip", "netns", "exec", name, *under([]))
             there = machine(folder, f"ns{number}", under=root, address=address)
             made.append(stack.enter_context(there))

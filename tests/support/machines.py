@@ -193,8 +193,8 @@ def machine(
         f'  IdentityFile "{made.folder}/own_key"\n  IdentitiesOnly yes\n'
         f"  UserKnownHostsFile /dev/null\n  StrictHostKeyChecking no\n  LogLevel ERROR\n"
     )
-    made.start()
     try:
+        made.start()
         yield made
     finally:
         made.go_down()
