@@ -52,3 +52,12 @@ def read_files(top: Path, ids: Mapping[str, str]) -> Iterator[tuple[str, bytes]]
     for (name, oid), known in zip(ids.items(), contents, strict=True):
         is_large = known is None
         yield name, run_git(["cat-file", "blob", oid], top).stdout if is_large else known or b""
+
+
+def changes_of(top: Path, commit: str) -> dict[str, tuple[bytes | None, bytes | None]]:
+    """Return the files that a commit changes, by name: as its parent has them, and as it has."""
+    command = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", f"{commit}^", commit]
+    names = [os.fsdecode(each) for each in run_git(command, top).stdout.split(b"\0") if each]
+    before = contents_of(top, [f"{commit}^:{name}" for name in names])
+    after = contents_of(top, [f"{commit}:{name}" for name in names])
+    return dict(zip(names, zip(before, after, strict=True), strict=True))

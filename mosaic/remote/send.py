@@ -23,6 +23,7 @@ from mosaic.git.snapshot import take_tree
 from mosaic.machine.disk import find_bytes
 from mosaic.machine.identity import host_name
 from mosaic.machine.paths import safe_segment
+from mosaic.remote.plan import plan_files, read_plan
 from mosaic.remote.sent import find_sent
 from mosaic.runs.checkpoint import last_seq
 from mosaic.runs.folders import runs_of_task
@@ -88,13 +89,19 @@ def files_to_send(layout: Layout, workspace: Workspace) -> Iterator[tuple[str, b
 
 
 def _mission_files(layout: Layout, home: Path) -> Iterator[tuple[str, bytes]]:
-    tasks = sorted(layout.tasks_dir.glob("*.md"))
-    templates = sorted(path for path in layout.templates_dir.rglob("*") if path.is_file())
-    for path in (*layout.own_files, *tasks, *templates):
-        data, place = find_bytes(path), Path(os.path.realpath(path))
-        if data is not None and place.is_relative_to(home):
-            name = place.relative_to(home).as_posix()
-            yield f"files/{name}", _for_elsewhere(data) if path == layout.mission_file else data
+    for name, data in plan_to_send(layout, home).items():
+        yield f"files/{name}", data
+    for path in sorted(path for path in layout.templates_dir.rglob("*") if path.is_file()):
+        template, place = find_bytes(path), Path(os.path.realpath(path))
+        if template is not None and place.is_relative_to(home):
+            yield f"files/{place.relative_to(home).as_posix()}", template
+
+
+def plan_to_send(layout: Layout, home: Path) -> dict[str, bytes]:
+    """Return the mission's files as they are to be read elsewhere, by their names in git."""
+    files = read_plan(layout, home)
+    own = next(n for n, path in plan_files(layout, home).items() if path == layout.mission_file)
+    return {**files, own: _for_elsewhere(files[own])}
 
 
 def _for_elsewhere(data: bytes) -> bytes:

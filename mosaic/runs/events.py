@@ -77,6 +77,8 @@ class EventType(StrEnum):
     RUN_RESUMED = "run_resumed"
     WORKTREE_SETTLED = "worktree_settled"
     """What a run left in its worktree was brought home, or could not be."""
+    PLAN_UNITED = "plan_united"
+    """What an agent changed in the mission elsewhere, and people meanwhile, was put together."""
     BRANCH_CHANGED = "branch_changed"
     """Another branch is checked out where it worked than when it began."""
 

@@ -14,23 +14,27 @@ from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import load_record
 from mosaic.errors import GitError, MissionError
-from mosaic.git.git import answer_of, head_commit, run_git
+from mosaic.git.git import answer_of, find_work_tree, head_commit, run_git
 from mosaic.git.snapshot import take_tree
 from mosaic.machine.clock import utc_now
-from mosaic.machine.disk import write_private
 from mosaic.model import EndReason, Session, Status
+from mosaic.prompts.bounded import one_line
 from mosaic.records import replace
+from mosaic.remote.plan import changed_plan
 from mosaic.remote.sent import Sent, write_sent
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.record import RunState
 from mosaic.sessions.alarm import Alarm, need_of
 from mosaic.sessions.collect import collect_in
 from mosaic.sessions.liveness import find_locks
-from mosaic.sessions.record_end import note_session
+from mosaic.sessions.record_end import LONGEST_DETAIL, note_session
 from mosaic.sessions.recovery import as_recorded, end_session
 from mosaic.sessions.session_lock import remove_lock
+from mosaic.sessions.united import note_united, words_of
 from mosaic.store.draft import changing
 from mosaic.store.mission_file import load_mission
+from mosaic.store.unite import unite
+from mosaic.text.merge3 import OURS
 from mosaic.workspaces.record import workspace_at
 
 if TYPE_CHECKING:
@@ -68,9 +72,7 @@ def bring_home(run: Run, sent: Sent) -> None:
         if _find_lock(run, meta, draft.layout) is None:
             return  # a person gave it up just now
         session = _session_of(run, sent)
-        if workspace is not None and workspace.is_there:
-            _lay_task_file(draft, meta, sent, workspace)
-        _record(draft, meta, sent, session)
+        _record(draft, run, meta, sent, session)
         collect_in(draft, run, meta)
     state = _state_of(run, sent)
     run.write_state(state)
@@ -154,16 +156,6 @@ def _refuse_changed(top: Path, sent: Sent, tip: str) -> None:
         raise GitError("the worktree here was changed meanwhile")
 
 
-def _lay_task_file(draft: Draft, meta: RunMeta, sent: Sent, workspace: Workspace) -> None:
-    """Put the task's file as it was left there where a worker here would have written it."""
-    entry, text = draft.snapshot.find(meta.task_id), sent.end.get("text")
-    if entry is None or entry.task.file is None or not isinstance(text, str):
-        return
-    path = workspace.project / entry.task.file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_private(path, text.encode(), root=workspace.path)
-
-
 def _session_of(run: Run, sent: Sent) -> Session:
     values: Any = sent.end["session"]
     session = load_record(Session, dict(values), run.dir / "host.json")
@@ -175,24 +167,50 @@ def _state_of(run: Run, sent: Sent) -> RunState:
     return state_from(run, sent, dict(values))
 
 
-def _record(draft: Draft, meta: RunMeta, sent: Sent, session: Session) -> None:
-    """Draft the session's end and what became of its task, unless somebody changed that here."""
+def _record(draft: Draft, run: Run, meta: RunMeta, sent: Sent, session: Session) -> None:
+    """Draft the session's end, and what its copy of the mission has that this one has not.
+
+    What was changed here meanwhile stays.
+    """
     known = draft.snapshot.document.mission.sessions.find(session.id)
     if known is not None and known.ended_at is not None:
         return
     if known is not None:
         session = replace(session, started_at=known.started_at, milestone_id=known.milestone_id)
-    entry = draft.snapshot.find(meta.task_id)
-    draft.put_session(session)
     status = Status(str(sent.end.get("status") or Status.IN_PROGRESS.value))
+    if words := _unite(draft, run, meta, sent, status):
+        detail = "; ".join(filter(None, (session.ended_detail, words)))
+        session = replace(session, ended_detail=one_line(detail, LONGEST_DETAIL))
+    draft.put_session(session)
+    outcome = as_recorded(session, draft.snapshot.find(meta.task_id)).outcome
+    note_session(draft, session, outcome, status)
+    draft.save()
+
+
+def _unite(draft: Draft, run: Run, meta: RunMeta, sent: Sent, status: Status) -> str:
+    """Draft what the copy of the mission has there; return what a person should look at."""
+    top = find_work_tree(draft.layout.project)
+    if top is None or "plan" not in sent.commits:
+        return ""
+    try:
+        others = changed_plan(draft.layout, top, sent.commits["plan"])
+        united = unite(draft, others, task_id=meta.task_id, here=OURS)
+        note_united(run, united, others, here=OURS)
+    except MissionError as error:  # the session's end is recorded all the same
+        draft.start_over()
+        _set_status(draft, meta, status)
+        words = f"what it changed in the mission is not taken over: {error.summary}"
+        data = {"commit": sent.commits["plan"]}
+        EventLog(run).append(EventType.PLAN_UNITED, words, level="warn", data=data)
+        return words
+    return words_of(united)
+
+
+def _set_status(draft: Draft, meta: RunMeta, status: Status) -> None:
+    entry = draft.snapshot.find(meta.task_id)
     if entry is not None and entry.task.status is Status.IN_PROGRESS is not status:
         with contextlib.suppress(MissionError):  # the session's end is recorded all the same
             draft.edit_task(meta.task_id, {"status": status.value}, utc_now())
-            if status is Status.BLOCKED and not entry.file:
-                draft.note(meta.task_id, session.ended_detail or "")
-    outcome = as_recorded(session, entry).outcome
-    note_session(draft, session, outcome, status)
-    draft.save()
 
 
 def _call(meta: RunMeta, session: Session, mission_file: Path) -> None:

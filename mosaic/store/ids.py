@@ -20,7 +20,7 @@ from mosaic.store.aside import find_moved
 from mosaic.store.rows import parse_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from mosaic.store.layout import Layout
     from mosaic.store.tasks import Snapshot
@@ -45,6 +45,16 @@ def free_ids(snapshot: Snapshot, *, warn: Callable[[str], None]) -> Iterator[str
         yield task_id
         head, _, number = task_id.rpartition("-")
         task_id = f"{head}-{int(number) + 1:0{len(number)}d}"
+
+
+def taken_ids(snapshot: Snapshot, ids: Iterable[str], *, warn: Callable[[str], None]) -> set[str]:
+    """Return those of some ids that any place knows. Call it under the mission lock."""
+    asked = {*ids}
+    if not asked:
+        return set()
+    starts = re.compile(rf"({'|'.join(map(re.escape, asked))})(?![A-Za-z0-9_]|[.-]\d)")
+    found = filter(None, map(starts.match, _known_texts(snapshot, warn)))
+    return {match[1] for match in found}
 
 
 def _known_texts(snapshot: Snapshot, warn: Callable[[str], None]) -> Iterator[str]:

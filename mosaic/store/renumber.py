@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from mosaic.errors import GitRefusedError, HeldError, MissionError, TaskIdError, UsageError
+from mosaic.errors import GitRefusedError, HeldError, TaskIdError, UsageError
 from mosaic.git.git import answer_of, find_work_tree
 from mosaic.git.stages import command_to_go_on, stage_resolved
 from mosaic.machine.disk import find_text
@@ -19,14 +19,12 @@ from mosaic.machine.transaction import Change, write_together
 from mosaic.records import NamedTuple
 from mosaic.store.draft import changing
 from mosaic.store.ids import next_task_id
-from mosaic.store.mission_file import load_mission, with_removed
-from mosaic.store.parsed import ids_in_cell, plain_id, plain_value
+from mosaic.store.mission_file import load_mission
+from mosaic.store.other_id import NewId, name_with_id, with_new_id, with_word
+from mosaic.store.parsed import plain_value
 from mosaic.store.reading import read_mission
-from mosaic.store.rows import find_row, parse_table
 from mosaic.store.scan import scan_tasks
 from mosaic.store.written import note_files
-from mosaic.text.fields import ID_KEYS
-from mosaic.text.grid import NUMBERED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -54,14 +52,6 @@ class Renumbered(NamedTuple):
     left: tuple[str, ...]
     """What speaks of the old id and stays, with why."""
     written: bool
-
-
-class _Plan(NamedTuple):
-    old: str
-    new: str
-    file: FileRecord | None
-    row: RowRecord | None
-    is_twin: bool
 
 
 def find_twins(mission_file: Path) -> tuple[str, ...]:
@@ -96,7 +86,7 @@ def renumber_task(
         return _carry_out(draft.snapshot, _meant(draft.snapshot, old, new), write=True)
 
 
-def _meant(snapshot: Snapshot, old: str, new: str | None) -> _Plan:
+def _meant(snapshot: Snapshot, old: str, new: str | None) -> NewId:
     try:
         return _plan(snapshot, scan_tasks(snapshot.layout), old, new)
     except _UncertainError as error:
@@ -119,7 +109,7 @@ def renumber_twins(mission_file: Path) -> list[str]:
             try:
                 plan = _plan(snapshot, scan_tasks(draft.layout), task_id, None)
                 _refuse_mentions(snapshot, task_id)
-                file = plan.file.name if plan.file else ""
+                file = plan.file or ""
                 _carry_out(snapshot, plan, write=True)
             except (_UncertainError, GitRefusedError, UsageError) as error:
                 done.append(f"nothing was done about the two tasks `{task_id}`: {error}")
@@ -134,7 +124,7 @@ class _UncertainError(Exception):
     """Which of two tasks should be renumbered, or how, has more than one answer."""
 
 
-def _plan(snapshot: Snapshot, scan: Scan, old: str, new: str | None) -> _Plan:
+def _plan(snapshot: Snapshot, scan: Scan, old: str, new: str | None) -> NewId:
     name = Path(old).name
     named = next((each for each in scan.files if each.name == name), None)
     task_id = named.id if named else old
@@ -152,7 +142,8 @@ def _plan(snapshot: Snapshot, scan: Scan, old: str, new: str | None) -> _Plan:
     if is_twin and file is not None and len(files) > 1:
         row = _row_of(rows, file, files)
     refuse_live(snapshot, task_id)
-    return _Plan(task_id, _new_id(snapshot, new), file, row, is_twin)
+    own = file.name if file else None
+    return NewId(task_id, _new_id(snapshot, new), own, row, is_twin)
 
 
 def _new_id(snapshot: Snapshot, new: str | None) -> str:
@@ -214,7 +205,7 @@ def _row_of(
     return rows[named.index(file.texts["title"])]
 
 
-def _carry_out(snapshot: Snapshot, plan: _Plan, *, write: bool) -> Renumbered:
+def _carry_out(snapshot: Snapshot, plan: NewId, *, write: bool) -> Renumbered:
     layout = snapshot.layout
     changed: list[str] = []
     moves: list[Move] = []
@@ -223,15 +214,15 @@ def _carry_out(snapshot: Snapshot, plan: _Plan, *, write: bool) -> Renumbered:
     for path, file in texts_of(layout):
         if plan.old not in file.text and path != layout.mission_file:
             continue
-        is_own = plan.file is not None and path == layout.tasks_dir / plan.file.name
-        text = _edited(plan, layout, path, file.text, is_own=is_own)
+        is_own = plan.file is not None and path == layout.tasks_dir / plan.file
+        text = with_new_id(plan, layout, path, file.text, is_own=is_own)
         lines = _changed_lines(file.text, text)
         changed += [f"{layout.shown(path)}:{line}" for line in lines]
         if plan.is_twin and not is_own:
             left += _mentions(plan, layout.shown(path), text, lines)
         target = path
         if is_own:
-            target = layout.tasks_dir / _new_name(plan, path.name)
+            target = layout.tasks_dir / name_with_id(plan, path.name)
             new_name = layout.shown(target)
         moves.append((path, target, file, text))
     if any((layout.runs_dir / plan.old).glob("*")):
@@ -272,111 +263,14 @@ def _changes(path: Path, target: Path, file: TextFile, text: str) -> Iterator[Ch
         yield Change(path=path, data=text.encode(), expect=file.signature)
 
 
-def _new_name(plan: _Plan, name: str) -> str:
-    rest = name.removeprefix(plan.old)
-    if rest == name or rest[:1].isalnum():
-        return name  # it is not named after its id
-    return plan.new + rest
-
-
-def _edited(plan: _Plan, layout: Layout, path: Path, text: str, *, is_own: bool) -> str:
-    """Return a file's text with what speaks of the task changed."""
-    try:
-        if path == layout.mission_file:
-            return text if plan.is_twin else _with_sessions(plan, text)
-        if is_own:
-            text = _own_file(plan, text)
-        elif path.parent == layout.tasks_dir and not plan.is_twin:
-            text = _front_matter(plan, text)
-        if path == layout.tasks_file:
-            text = _table(plan, text)
-        if not plan.is_twin or is_own:
-            text = text.replace(f"`{plan.old}`", f"`{plan.new}`")
-        if plan.file is not None:
-            text = text.replace(plan.file.name, _new_name(plan, plan.file.name))
-    except MissionError as error:
-        raise error.at(layout.shown(path)) from None
-    return text
-
-
-def _own_file(plan: _Plan, text: str) -> str:
-    from mosaic.text.frontmatter import parse_front_matter
-    from mosaic.text.set_frontmatter import set_front_matter
-
-    matter = parse_front_matter(text)
-    key = next((key for key in ID_KEYS if matter and matter.text(key)), ID_KEYS[0])
-    edited = set_front_matter(text, key, plan.new)
-    return edited.replace(f"\n# {plan.old} ", f"\n# {plan.new} ", 1)
-
-
-def _front_matter(plan: _Plan, text: str) -> str:
-    from mosaic.text.frontmatter import parse_front_matter
-    from mosaic.text.set_frontmatter import set_front_matter
-
-    matter = parse_front_matter(text)
-    for key in matter.data if matter else ():
-        value = matter.lists.get(key) or matter.raw.get(key, "") if matter else ""
-        is_text = isinstance(value, str)
-        words = [value] if isinstance(value, str) else list(value)
-        news = [
-            _word(plan, word) if key == "depends_on" or _is(plan, word) else word for word in words
-        ]
-        if news != words:
-            text = set_front_matter(text, key, news[0] if is_text else news)
-    return text
-
-
-def _is(plan: _Plan, word: str) -> bool:
-    return plain_id(word) == plan.old
-
-
-def _word(plan: _Plan, text: str) -> str:
-    """Return a text with the id changed wherever it stands as a word of its own."""
-    pattern = rf"(?<![A-Za-z0-9_.-]){re.escape(plan.old)}(?![A-Za-z0-9_]|[.-]\d)"
-    return re.sub(pattern, plan.new, text)
-
-
-def _table(plan: _Plan, text: str) -> str:
-    from mosaic.text.table import set_cell
-
-    for row in parse_table(text):
-        is_own = plan.row is not None and row.line == plan.row.line
-        is_same = row.id == plan.old and not plan.is_twin  # it stands in more than one table
-        for column, cell in row.cells.items():
-            is_id = column == "id" and (is_own or is_same)
-            if not is_id and (plan.is_twin or not _is_list_of_ids(column, cell)):
-                continue
-            new = _word(plan, cell)
-            if new != cell and (found := find_row(text, row.line)) is not None:
-                text = set_cell(text, *found, column, new)
-    return text
-
-
-def _is_list_of_ids(column: str, cell: str) -> bool:
-    """Tell whether a cell holds ids and nothing else, in whatever column."""
-    if column in ("id", "title", "notes", "status"):
-        return False
-    return column == "depends_on" or all(map(NUMBERED.fullmatch, ids_in_cell(cell)))
-
-
-def _with_sessions(plan: _Plan, text: str) -> str:
-    from mosaic.text.jsondoc import parse_json_document, set_json
-
-    for number, entry in enumerate(parse_json_document(text).get("sessions") or ()):
-        for key in ("lastTaskId", "last_task_id"):
-            if isinstance(entry, dict) and entry.get(key) == plan.old:
-                text = set_json(text, ("sessions", number, key), plan.new)
-    return with_removed(text, plan.old, f"now `{plan.new}`")
-
-
 def _changed_lines(before: str, after: str) -> list[int]:
     pairs = zip(before.split("\n"), after.split("\n"), strict=False)
     return [number for number, (one, other) in enumerate(pairs, 1) if one != other]
 
 
-def _mentions(plan: _Plan, shown: str, text: str, changed: Sequence[int]) -> Iterator[str]:
+def _mentions(plan: NewId, shown: str, text: str, changed: Sequence[int]) -> Iterator[str]:
     """Yield lines that speak of an id which two tasks have."""
     own = re.compile(rf"\s*(?:task_)?id\s*:|.*\|\s*{re.escape(plan.old)}\s*\|")
     for number, line in enumerate(text.split("\n"), 1):
-        if number not in changed and _word(plan, line) != line and not own.match(line):
+        if number not in changed and with_word(plan, line) != line and not own.match(line):
             yield f"{shown}:{number} may mean either"

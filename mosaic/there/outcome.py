@@ -10,20 +10,22 @@ from typing import TYPE_CHECKING, Any
 from mosaic.codec import dump_record
 from mosaic.git.checkpoint_store import HIDDEN_REFS, keep_tree
 from mosaic.git.claims import push_claimed
-from mosaic.git.git import common_dir, head_commit, run_git
+from mosaic.git.git import answer_of, common_dir, head_commit, run_git
 from mosaic.git.objects import STORE, bring_back
 from mosaic.git.packs import make_pack
 from mosaic.git.snapshot import take_tree
-from mosaic.machine.disk import create_private_dir, find_text
+from mosaic.machine.disk import create_private_dir
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.records import NamedTuple
 from mosaic.remote.hub import run_ref
+from mosaic.remote.plan import commit_plan
 from mosaic.remote.record import commit_record
 from mosaic.runs.checkpoint import last_seq
 from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.liveness import find_locks
 from mosaic.store.reading import read_mission
 from mosaic.there.receive import (
+    PLAN_REF,
     TURN_SECONDS,
     Attempt,
     claim_of,
@@ -48,7 +50,7 @@ class Published(NamedTuple):
     """What a run left so far, as refs that were pushed."""
 
     commits: dict[str, str]
-    """By name: `branch`, `record`, and the checkpoints by their numbers."""
+    """By name: `branch`, `record`, `plan`, and the checkpoints by their numbers."""
     seq: int
     claim: Claim
     """As it is after the push."""
@@ -70,14 +72,8 @@ def find_end(place: Path, attempt: Attempt) -> dict[str, Any] | None:
     if session is None or session.ended_at is None:
         return None
     entry = snapshot.find(attempt.task_id)
-    path = layout.project / entry.task.file if entry and entry.task.file else None
-    text = find_text(path) if path else None
-    return {
-        "session": dump_record(session),
-        "status": entry.task.status.value if entry else None,
-        "why": entry.task.why if entry else None,
-        "text": text.text if text else None,
-    }
+    status = entry.task.status.value if entry else None
+    return {"session": dump_record(session), "status": status}
 
 
 def publish(place: Path, attempt: Attempt) -> Published:
@@ -140,4 +136,5 @@ def commits_of(place: Path, attempt: Attempt) -> tuple[dict[str, str], tuple[str
         for line in run_git(command, home).text.splitlines():
             commit, _, name = line.partition(" ")
             commits[name.removeprefix(prefix)] = commit
+    commits["plan"] = commit_plan(layout, home, answer_of(["rev-parse", PLAN_REF], home))
     return commits, left_out

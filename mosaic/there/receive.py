@@ -23,6 +23,7 @@ from mosaic.machine.paths import confined, safe_segment
 from mosaic.machine.removing import remove_folder
 from mosaic.records import dataclass, replace
 from mosaic.remote.hub import RUN_REFS, forget_refs
+from mosaic.remote.plan import commit_plan, plan_files
 from mosaic.runs.folders import run_of
 from mosaic.store.consent import allow, commands_of
 from mosaic.store.mission_file import load_mission
@@ -48,6 +49,8 @@ MOST_KNOWN = 500
 FILES, RUNS = "files/", "runs/"
 """Folders in what is sent: the mission's files by the repository, and records of earlier runs."""
 PACK = "pack"
+PLAN_REF = "refs/mosaic/plan"
+"""The mission's files as this copy and the mission that sent it had them in common last."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -285,6 +288,8 @@ def take_in(
     attempt = write_attempt(place, _attempt_of(values, carrier))
     _make_home(values, place, attempt)
     layout = _furnish(place, attempt, received)
+    home = home_of(place)
+    run_git(["update-ref", PLAN_REF, commit_plan(layout, home)], home)
     document = load_mission(layout.mission_file)
     # Who sends it has allowed them, or could not have sent it.
     allow(document, commands_of(document.mission), settles=True)
@@ -312,13 +317,18 @@ def _make_home(values: Mapping[str, Any], place: Path, attempt: Attempt) -> None
 def _furnish(place: Path, attempt: Attempt, received: Path) -> Layout:
     """Lay the mission's files over the copy as they stood, and the records of earlier runs."""
     home = home_of(place)
+    sent = set()
     for path in sorted((received / FILES).rglob("*")):
         if path.is_file():
             target = home / path.relative_to(received / FILES)
             confined(home, target)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
+            sent.add(target.relative_to(home).as_posix())
     layout = load_mission(home / attempt.mission_file).layout
+    for name, path in plan_files(layout, home).items():
+        if name not in sent:  # it is committed, and gone from where the mission is
+            path.unlink()
     ensure_state_dir(layout, is_made_here=True)
     layout = load_mission(layout.mission_file).layout
     folder = create_private_dir(layout.runs_dir) / safe_segment(attempt.task_id)
