@@ -173,6 +173,12 @@ class Field:
             connections=place.connections() - logins,
         )
 
+    def refuse_failed(self, root: int) -> None:
+        """Raise a RuntimeError where a call that goes on has failed already."""
+        ended = os.waitid(os.P_PID, root, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is not None and ended.si_status:
+            raise RuntimeError((self.stamps / "said").read_text()[-2000:])
+
     def stamp(self, task_id: str, what: str) -> float:
         """Return when an agent began or ended, by the clock of the day."""
         path = self.stamps / f"{task_id}.{what}"

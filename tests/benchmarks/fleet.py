@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -189,7 +190,7 @@ def hand_off_one(field: Field, place: Place) -> Found:
     before, seen = field.count("ended"), {}
     begun = time.time()
 
-    def watch(_: int) -> None:
+    def watch(root: int) -> None:
         looked, seen["locked"] = time.time(), 0.0
         while field.count("ended") == before or field.locks():
             if "line" not in seen and field.has_output():
@@ -198,7 +199,7 @@ def hand_off_one(field: Field, place: Place) -> Found:
             is_locked, now = field.is_locked(), time.time()
             seen["locked"] += now - looked if is_locked else 0.0
             looked = now
-            _check(begun)
+            _check(field, root, begun)
         seen["home"] = time.time()
 
     spent = field.call(place, *place.single, meanwhile=watch)
@@ -233,7 +234,7 @@ def look_at_waiting(field: Field, place: Place, workers: int) -> Found:
 
     def watch(root: int) -> None:
         while field.count("began") < before + workers:
-            _check(begun)
+            _check(field, root, begun)
             time.sleep(0.02)
         seen["until all work"] = (time.time() - begun) * 1e3
         time.sleep(SETTLED_SECONDS)
@@ -246,7 +247,7 @@ def look_at_waiting(field: Field, place: Place, workers: int) -> Found:
             seen[f"idle CPU {where}"] = spent * 1e3 / IDLE_SECONDS / workers
         os.close(os.open(hold, os.O_WRONLY))
         while field.count("ended") < ended + workers or field.locks():
-            _check(begun)
+            _check(field, root, begun)
             time.sleep(0.02)
 
     field.call(place, "-j", str(workers), "--detach", *place.many, meanwhile=watch)
@@ -263,7 +264,8 @@ def _shares(taken: Taken, where: str, workers: int) -> Found:
     return {f"processes {where}": processes, f"memory {where}": memory, **roles}
 
 
-def _check(begun: float) -> None:
+def _check(field: Field, root: int, begun: float) -> None:
+    field.refuse_failed(root)
     if time.time() > begun + PATIENCE_SECONDS:
         raise RuntimeError("the sessions did not end")
 
@@ -278,6 +280,7 @@ def main() -> None:
     if why := why_not():
         print(f"not run: {why}")
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # machines are ended as well
     facts = facts_of_machine()
     print(", ".join(f"{name} {value}" for name, value in facts.items()))
     figures = []
