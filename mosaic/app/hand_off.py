@@ -268,7 +268,8 @@ def _hand_off_away(mission_file: Path, request: HandOffRequest, host: HostSpec) 
         request = replace(request, fresh=request.fresh or not is_known)
     asked = {name: getattr(request, name) for name in ("model", "force", "resuming", "fresh")}
     executor = SshExecutor(mission_file, host, asked, calls_person=request.calls_person)
-    return hand_off(mission_file, request, executor, executor.send_ahead)
+    with contextlib.closing(executor):
+        return hand_off(mission_file, request, executor, executor.send_ahead)
 
 
 def _notices(mission_file: Path, task_id: str) -> tuple[str, ...]:
