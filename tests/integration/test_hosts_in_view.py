@@ -149,11 +149,11 @@ def test_every_face_shows_a_machine_with_its_load_and_what_it_runs(
         found = away.run("check", "--json").json()["findings"]
         assert [each["fixable"] for each in found if each["code"] == "HOST_UNHEARD"] == [True]
         assert "nothing listens to 1 session there" in away.run("doctor").stdout
-        follows = away.start("logs", "T-001", "-f")
-        assert listener(away)
-        end_listener(away)
         mended = away.run("check", "--fix").stdout
         assert "a process listens to `box`" in mended
+        end_listener(away)
+        follows = away.start("logs", "T-001", "-f")
+        assert listener(away)
         box.go_down()
         wait_for(lambda: link_of(away)["unreachable_since"], "the machine to be missed")
         told_everywhere(away, "1 of 2", "unreachable since")
