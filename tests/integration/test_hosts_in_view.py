@@ -111,7 +111,7 @@ def board_stops(repo: MissionRepo, *words: str) -> None:
             await screen.sees("First")
             await screen.press("4", "down", "s")
             await screen.sees("which works on T-001?")
-            await screen.press("enter")
+            await screen.press("y")
             await screen.sees(*words)
 
     asyncio.run(stop())
