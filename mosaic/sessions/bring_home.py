@@ -12,12 +12,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mosaic.codec import load_record
+from mosaic.codec import dump_record, load_record
 from mosaic.errors import GitError, MissionError
 from mosaic.git.git import answer_of, find_work_tree, head_commit, run_git
 from mosaic.git.snapshot import take_tree
 from mosaic.machine.clock import utc_now
+from mosaic.machine.log_pipes import Gap, find_gaps
+from mosaic.machine.log_writer import LOST_NAME, append
 from mosaic.model import EndReason, Session, Status
+from mosaic.plan.sizes import format_size
 from mosaic.prompts.bounded import one_line
 from mosaic.records import replace
 from mosaic.remote.plan import changed_plan
@@ -67,6 +70,7 @@ def bring_home(run: Run, sent: Sent) -> None:
         words = f"left on `{sent.host}`, since only their owner may read them: {left_out}"
         words += f"; `mission hosts clean {sent.host}` removes them there"
         EventLog(run).append(EventType.WORKTREE_SETTLED, words, level="warn")
+    _note_cuts(run, sent)
     doing = f"recording the end of {meta.session_id} on {sent.host}"
     with changing(mission_file, doing=doing, timeout_seconds=LOCK_SECONDS, fenced=False) as draft:
         if _find_lock(run, meta, draft.layout) is None:
@@ -143,6 +147,23 @@ def _is_index_taken(top: Path) -> bool:
         return time.time() - lock.stat().st_mtime < INDEX_SECONDS
     except OSError:
         return False
+
+
+def _note_cuts(run: Run, sent: Sent) -> None:
+    """Note what of the record stayed there; of the output also where `logs` looks for gaps."""
+    cuts: Any = sent.end.get("cut") or ()
+    gaps = find_gaps(run.dir)
+    for cut in cuts:
+        name, offset, count = str(cut["name"]), int(cut["offset"]), int(cut["bytes"])
+        what = f"of `{name}` " if name else ""
+        words = f"{what}{format_size(count)} from byte {offset} on stay on `{sent.host}`: "
+        words += f"{cut['why']}; `mission hosts clean {sent.host}` removes them there"
+        EventLog(run).append(EventType.RECORD_CUT, words, level="warn", data=dict(cut))
+        stream = name.removesuffix(".log")
+        reason = f"they stay on `{sent.host}`, from byte {offset} on: {cut['why']}"
+        gap = Gap(stream=stream, offset=offset, bytes=count, reason=reason)
+        if name.endswith(".log") and "/" not in name and gap not in gaps:
+            append(str(run.dir), LOST_NAME, dump_record(gap))
 
 
 def _refuse_changed(top: Path, sent: Sent, tip: str) -> None:

@@ -19,7 +19,7 @@ from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.records import NamedTuple
 from mosaic.remote.hub import run_ref
 from mosaic.remote.plan import commit_plan
-from mosaic.remote.record import commit_record
+from mosaic.remote.record import commit_record, cuts_of
 from mosaic.runs.checkpoint import last_seq
 from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.liveness import find_locks
@@ -73,7 +73,8 @@ def find_end(place: Path, attempt: Attempt) -> dict[str, Any] | None:
         return None
     entry = snapshot.find(attempt.task_id)
     status = entry.task.status.value if entry else None
-    return {"session": dump_record(session), "status": status}
+    cut = [each._asdict() for each in cuts_of(run)]
+    return {"session": dump_record(session), "status": status, "cut": cut}
 
 
 def publish(place: Path, attempt: Attempt) -> Published:

@@ -29,7 +29,7 @@ from mosaic.store.consent import allow, commands_of
 from mosaic.store.mission_file import load_mission
 from mosaic.store.state import ensure_state_dir
 from mosaic.there.parts import remove_parts
-from mosaic.workspaces.furnish import run_setup
+from mosaic.workspaces.furnish import run_setup, set_up
 from mosaic.workspaces.provision import WorkspaceRequest, provision
 
 if TYPE_CHECKING:
@@ -293,12 +293,16 @@ def take_in(
     document = load_mission(layout.mission_file)
     # Who sends it has allowed them, or could not have sent it.
     allow(document, commands_of(document.mission), settles=True)
-    request = WorkspaceRequest(name=attempt.task_id, owner=attempt.task_id, branch=attempt.branch)
+    request = WorkspaceRequest(
+        name=attempt.task_id, owner=attempt.task_id, branch=attempt.branch, goes_elsewhere=True
+    )
     settings = document.mission.worktrees
     workspace = provision(layout, request, settings)
     if tree := values["commits"].get("tree"):
         run_git(["read-tree", "--reset", "-u", tree], workspace.path)
         run_git(["reset", "--quiet"], workspace.path)
+    # With what was not committed in place: the mission's setup command, then the machine's own.
+    set_up(workspace, settings, waits=False)
     run_setup(workspace, replace(settings, setup=tuple(values.get("setup") or ())))
     return write_attempt(place, attempt, is_ready=True)
 

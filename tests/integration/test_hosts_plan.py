@@ -6,6 +6,7 @@ The other machine is an `sshd` on loopback; see `tests.support.machines`.
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,3 +110,72 @@ def test_both_change_the_mission_meanwhile(away: MissionRepo, box: Machine) -> N
     assert "T-003.title" in away.session()["endedDetail"]
     kept = [*(away.run_dir() / "artifacts/elsewhere").iterdir()]
     assert any("Third, of there" in each.read_text() for each in kept)
+
+
+def test_what_people_say_here_reaches_the_agent_there(away: MissionRepo, box: Machine) -> None:
+    until_seen = (
+        'tries=0; until mission show T-002 | grep -q "Second, anew" && mission show T-004 && '
+        'grep -q "Mind the gap" "$(dirname "$MISSION_FILE")"/tasks/T-001-*; do '
+        "tries=$((tries + 1)); [ $tries -lt 200 ] || exit 1; sleep 0.1; done; "
+        "mission show T-005 >&2; "
+    )
+    begin(away, f'mission add "Of there"; {until_told(away)}{until_seen}')
+    ok(away, "set", "T-002", "title=Second, anew")
+    ok(away, "add", "Of here")
+    own = next((away.path / "coordination/tasks").glob("T-001-*.md"))
+    ok(away, "handoff", "T-001", "--append", "notes", "--text", "Mind the gap")
+    assert "Mind the gap" in own.read_text()
+    end(away)
+    assert away.session()["endedReason"] == "completed", away.session()
+    listed = away.run("list", "--all", "--json").json()["tasks"]
+    titles = {each["id"]: each["title"] for each in listed}
+    assert (titles["T-004"], titles["T-005"]) == ("Of here", "Of there")
+    assert own.read_text().count("Mind the gap") == 1
+    events = (away.run_dir() / "worker.log").read_text().splitlines()
+    seqs = [json.loads(line)["seq"] for line in events]
+    assert seqs == [*range(1, len(seqs) + 1)]
+    assert any('"plan_united"' in line and "T-005" in line for line in events)
+
+
+RICH = """\
+chmod +x plain.sh; chmod -x tool.sh; rm gone.txt; ln -s nowhere link; ln -sfn tool.sh turned
+printf 'a\\r\\nb\\n' >mixed.txt; printf 'x\\n' >crlf.txt; printf 'y\\r\\n' >new.bat
+printf '\\000\\377bin' >data.bin; printf 'lfs' >big.dat; mkdir -p 'ein Ordner/tief'; : >empty
+printf 'z' >"ein Ordner/tief/n\\303\\244me"; mkdir hollow; printf 'kept' >sparse.txt
+git init -q nested; echo in >nested/in; git add plain.sh crlf.txt; git commit -qm 'Some'
+git add data.bin; echo more >>data.bin; rm staged.txt; ln -s .. staged.txt
+"""
+
+
+def test_a_rich_tree_comes_home_as_it_was_left(away: MissionRepo, box: Machine) -> None:
+    """Modes, links, line ends, filters, names, what is staged, and a repository within."""
+    attributes = "*.bat text eol=crlf\ncrlf.txt text eol=crlf\n*.dat filter=shout\n*.bin -text\n"
+    (away.path / ".gitattributes").write_text(attributes)
+    for name in ("plain.sh", "tool.sh", "gone.txt", "crlf.txt", "staged.txt"):
+        (away.path / name).write_text("begun\n")
+    (away.path / "tool.sh").chmod(0o755)
+    (away.path / "turned").symlink_to("plain.sh")
+    away.git("add", "--all")
+    away.git("commit", "-qm", "A rich tree")
+    away.git("config", "filter.shout.clean", "tr a-z A-Z")
+    show = (
+        "for f in $(git ls-files -co --exclude-standard | grep -v coordination); do "
+        '[ -L "$f" ] && echo "$f -> $(readlink "$f")" || { [ -x "$f" ] && x=x || x=; '
+        'echo "$f $x $(cksum <"$f")"; }; done | sort'
+    )
+    seen = away.path.parent / "seen"
+    begin(away, f'{RICH}\n{{ {show}; }} >"{seen}"; {until_told(away)}export NOFINISH=1; ')
+    end(away)
+    worktree = away.state / "worktrees" / "T-001"
+    here = away.path.parent / "show.sh"
+    here.write_text(show)
+    found = subprocess.run(
+        ["sh", str(here)], cwd=worktree, capture_output=True, text=True, check=True
+    ).stdout
+    lines = [line for line in seen.read_text().splitlines() if not line.startswith("nested")]
+    assert found.splitlines() == lines
+    assert "n\\303\\244me" in found or "n\xe4me" in found
+    assert (worktree / "mixed.txt").read_bytes() == b"a\r\nb\n"
+    assert not (worktree / "nested" / "in").exists()
+    assert "nested" in (away.run_dir() / "worker.log").read_text()
+    assert len(box.attempts()) == 1  # it alone is not carried, so it is kept there
