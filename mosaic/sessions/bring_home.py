@@ -24,6 +24,7 @@ from mosaic.plan.sizes import format_size
 from mosaic.prompts.bounded import one_line
 from mosaic.records import replace
 from mosaic.remote.plan import changed_plan
+from mosaic.remote.raw import RAW_REF, lay_raw
 from mosaic.remote.sent import Sent, write_sent
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.record import RunState
@@ -67,7 +68,8 @@ def bring_home(run: Run, sent: Sent) -> None:
     if workspace is not None and workspace.is_there:
         _bring_work(run, meta, sent, workspace)
     if left_out := sent.end.get("left_out"):
-        words = f"left on `{sent.host}`, since only their owner may read them: {left_out}"
+        shown = "; ".join(map(str, left_out)) if isinstance(left_out, list | tuple) else left_out
+        words = f"left on `{sent.host}`, as no commit has them: {shown}"
         words += f"; `mission hosts clean {sent.host}` removes them there"
         EventLog(run).append(EventType.WORKTREE_SETTLED, words, level="warn")
     _note_cuts(run, sent)
@@ -130,6 +132,8 @@ def _bring_work(run: Run, meta: RunMeta, sent: Sent, workspace: Workspace) -> No
         run_git(["update-ref", "-m", f"{run.id} on {sent.host}", "HEAD", tip], top)
         run_git(["read-tree", "--reset", "-u", end], top, timeout_seconds=300)
         run_git(["reset", "--quiet"], top)
+        if raw := sent.commits.get(RAW_REF):
+            lay_raw(top, raw)
     except GitError as error:
         if _is_index_taken(top):
             raise  # by git of a listener that was killed, perhaps: it is tried again

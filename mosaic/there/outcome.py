@@ -19,6 +19,7 @@ from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.records import NamedTuple
 from mosaic.remote.hub import run_ref
 from mosaic.remote.plan import commit_plan
+from mosaic.remote.raw import RAW_REF, commit_raw
 from mosaic.remote.record import commit_record, cuts_of
 from mosaic.runs.checkpoint import last_seq
 from mosaic.sessions.dead_sessions import recover_if_needed
@@ -55,7 +56,7 @@ class Published(NamedTuple):
     claim: Claim
     """As it is after the push."""
     left_out: tuple[str, ...] = ()
-    """Files of the work that no commit has: only their owner may read them."""
+    """Files of the work that no commit has, each with why."""
 
 
 def find_end(place: Path, attempt: Attempt) -> dict[str, Any] | None:
@@ -127,7 +128,9 @@ def commits_of(place: Path, attempt: Attempt) -> tuple[dict[str, str], tuple[str
             top, words = workspace.path, f"Work tree of run {run.id}"
             taken = take_tree(top, scratch=place, largest_bytes=None, keep_private=False)
             commits[END_REF] = keep_tree(home, taken, ref=f"{run.id}/{END_REF}", message=words)
-            left_out = tuple(each.path for each in taken.left_out)
+            left_out = tuple(f"{each.path} ({each.reason})" for each in taken.left_out)
+            if raw := commit_raw(top, home, attempt.work, commits[END_REF]):
+                commits[RAW_REF] = raw
     shared = common_dir(home)
     if shared is not None and (shared / STORE).is_dir():
         bring_back(shared)

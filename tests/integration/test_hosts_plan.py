@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.machines import Machine, add_machine, machine
 from tests.support.mission import MissionRepo, wait_for
-from tests.support.shell_agent import let_agent_do
+from tests.support.shell_agent import change_mission, let_agent_do
 
 ENV = ["PYTHON", "PYTHONPATH", "DOES", "NOFINISH"]
 
@@ -179,3 +179,33 @@ def test_a_rich_tree_comes_home_as_it_was_left(away: MissionRepo, box: Machine) 
     assert not (worktree / "nested" / "in").exists()
     assert "nested" in (away.run_dir() / "worker.log").read_text()
     assert len(box.attempts()) == 1  # it alone is not carried, so it is kept there
+
+
+def test_a_record_that_is_cut_says_so_and_setups_run_where_the_work_is(
+    away: MissionRepo, box: Machine
+) -> None:
+    log = away.path.parent / "setups"
+    change_mission(away, worktrees={"setup": ["sh", "-c", f'echo "mission $PWD" >>"{log}"']})
+    add_machine(away, box, env=ENV, setup=["sh", "-c", f'echo "host $PWD" >>"{log}"'])
+    lines = f'yes "$(printf %0999d 7)" | head -c {66 << 20}; '
+    large = f'head -c {17 << 20} /dev/zero >"$MISSION_RUN_DIR/artifacts/large"; '
+    begin(away, f"{until_told(away)}{lines}{large}export NOFINISH=1; ")
+    end(away)
+    assert [line.partition(" ")[0] for line in log.read_text().splitlines()] == ["mission", "host"]
+    assert log.read_text().count(str(box.works)) == 2
+    run = away.run_dir()
+    events = [each for each in away.events() if each["type"] == "record_cut"]
+    cut = {each["data"]["name"]: each["data"] for each in events}
+    assert cut["stdout.log"]["offset"] == 64 << 20
+    assert cut["stdout.log"]["bytes"] >= 2 << 20
+    assert cut["artifacts/large"]["bytes"] == 1 << 20
+    assert (run / "stdout.log").stat().st_size == 64 << 20
+    assert (run / "ends" / "stdout.log").read_bytes().endswith(b"7\n")
+    shown = away.run("logs", "T-001", "--lines", "1")
+    assert "stay on `box`" in shown.stdout + shown.stderr
+    assert len(box.attempts()) == 1  # the rest can still be had
+    assert away.run("hosts", "clean").exit_code == 0
+    again = away.run("next", "--task", "T-001", "--worktree", "--headless", DOES="true")
+    assert again.exit_code == 0, again
+    *_, last = log.read_text().splitlines()
+    assert last == f"mission {away.state / 'worktrees' / 'T-001'}"
