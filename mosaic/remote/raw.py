@@ -18,19 +18,26 @@ RAW_REF = "raw"
 FOLDERS = "folders/"
 FILES = "files/"
 MOST_FOLDERS = 1000
+CONVERTING = ("text", "eol", "crlf", "filter", "ident", "working-tree-encoding")
+"""Attributes by which a file is checked out otherwise than it is stored."""
 
 
 def commit_raw(top: Path, home: Path, begin: str, end: str) -> str | None:
-    """Write a commit of what a work tree has otherwise on disk than `end` has it, or None.
+    """Write a commit of what git might check out otherwise than it stands on disk, or None.
 
-    Only what was changed since `begin` is looked at.
+    Only what differs between the commits `begin` and `end`, the work tree, is looked at.
     """
     found = _changed(top, begin, end)
     places = {name: top / name for name in found}
     plain = [name for name, path in places.items() if path.is_file() and not path.is_symlink()]
     plain = [name for name in plain if "\n" not in str(top / name)]
     ids = dict(zip(plain, store_files(home, [places[name] for name in plain]), strict=True))
-    files = {f"{FILES}{name}": oid for name, oid in ids.items() if oid != found[name]}
+    converted = _converted(top, plain)
+    files = {
+        f"{FILES}{name}": oid
+        for name, oid in ids.items()
+        if oid != found[name] or name in converted
+    }
     folders = _empty_folders(top)
     if folders:
         empty = run_git(["hash-object", "-w", "--stdin"], home, stdin=b"").text
@@ -47,7 +54,7 @@ def lay_raw(top: Path, commit: str) -> None:
     wanted = {name: oid for name, oid in files.items() if name.startswith(FILES)}
     for name, data in read_files(top, wanted):
         path = confined(top, top / name.removeprefix(FILES))
-        if path.is_file() and not path.is_symlink():
+        if path.is_file() and not path.is_symlink() and path.read_bytes() != data:
             write_atomic(path, data, root=top)
 
 
@@ -57,6 +64,15 @@ def _changed(top: Path, begin: str, end: str) -> dict[str, str]:
     words = os.fsdecode(run_git(command, top).stdout).split("\0")
     rows = zip(words[::2], words[1::2], strict=False)
     return {name: facts.split()[3] for facts, name in rows if facts.startswith(":")}
+
+
+def _converted(top: Path, names: list[str]) -> set[str]:
+    """Return the files that git is told to change on the way."""
+    asked = "".join(f"{name}\0" for name in names)
+    command = ["check-attr", "-z", "--stdin", *CONVERTING]
+    words = os.fsdecode(run_git(command, top, stdin=os.fsencode(asked)).stdout).split("\0")
+    rows = zip(words[::3], words[2::3], strict=False)
+    return {name for name, value in rows if value not in ("unspecified", "unset")}
 
 
 def _empty_folders(top: Path) -> list[str]:

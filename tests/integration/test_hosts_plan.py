@@ -77,11 +77,16 @@ def test_both_change_the_mission_meanwhile(away: MissionRepo, box: Machine) -> N
     )
     begin(away, does)
     wait_for(done.exists, "what the agent changes")
+    box.go_down()
+    (away.path.parent / "go").write_text("")
+    kept = "missions/*/runs/*/home/coordination/.state"
+    wait_for(lambda: not [*box.works.glob(f"{kept}/sessions/*.lock")], "its end there")
     ok(away, "add", "From here")
     ok(away, "set", "T-003", "title=Third, of here", "labels+=here")
     two.write_text(two.read_text().replace("- [ ] one", "- [x] one"))
     scratchpad = away.path / "coordination/SCRATCHPAD.md"
     scratchpad.write_text(scratchpad.read_text() + "word of here\n")
+    box.start()
     end(away)
     tasks = {each["id"]: each for each in away.run("list", "--all", "--json").json()["tasks"]}
     titles = {name: each["title"] for name, each in tasks.items()}
@@ -108,29 +113,27 @@ def test_both_change_the_mission_meanwhile(away: MissionRepo, box: Machine) -> N
     assert "T-004" in said
     assert "T-003.status" not in said
     assert "T-003.title" in away.session()["endedDetail"]
-    kept = [*(away.run_dir() / "artifacts/elsewhere").iterdir()]
-    assert any("Third, of there" in each.read_text() for each in kept)
+    copies = [*(away.run_dir() / "artifacts/elsewhere").iterdir()]
+    assert any("Third, of there" in each.read_text() for each in copies)
 
 
 def test_what_people_say_here_reaches_the_agent_there(away: MissionRepo, box: Machine) -> None:
     until_seen = (
         'tries=0; until mission show T-002 | grep -q "Second, anew" && mission show T-004 && '
-        'grep -q "Mind the gap" "$(dirname "$MISSION_FILE")"/tasks/T-001-*; do '
+        'grep -q "Mind the gap" "$(dirname "$MISSION_FILE")"/tasks/T-002-*; do '
         "tries=$((tries + 1)); [ $tries -lt 200 ] || exit 1; sleep 0.1; done; "
         "mission show T-005 >&2; "
     )
     begin(away, f'mission add "Of there"; {until_told(away)}{until_seen}')
     ok(away, "set", "T-002", "title=Second, anew")
     ok(away, "add", "Of here")
-    own = next((away.path / "coordination/tasks").glob("T-001-*.md"))
-    ok(away, "handoff", "T-001", "--append", "notes", "--text", "Mind the gap")
-    assert "Mind the gap" in own.read_text()
+    ok(away, "handoff", "T-002", "--append", "notes", "--text", "Mind the gap")
     end(away)
     assert away.session()["endedReason"] == "completed", away.session()
     listed = away.run("list", "--all", "--json").json()["tasks"]
     titles = {each["id"]: each["title"] for each in listed}
     assert (titles["T-004"], titles["T-005"]) == ("Of here", "Of there")
-    assert own.read_text().count("Mind the gap") == 1
+    assert text_of(away, "T-002").count("Mind the gap") == 1
     events = (away.run_dir() / "worker.log").read_text().splitlines()
     seqs = [json.loads(line)["seq"] for line in events]
     assert seqs == [*range(1, len(seqs) + 1)]
@@ -200,7 +203,7 @@ def test_a_record_that_is_cut_says_so_and_setups_run_where_the_work_is(
     assert cut["stdout.log"]["bytes"] >= 2 << 20
     assert cut["artifacts/large"]["bytes"] == 1 << 20
     assert (run / "stdout.log").stat().st_size == 64 << 20
-    assert (run / "ends" / "stdout.log").read_bytes().endswith(b"7\n")
+    assert (run / "ends" / "stdout.log").stat().st_size == 16 << 20
     shown = away.run("logs", "T-001", "--lines", "1")
     assert "stay on `box`" in shown.stdout + shown.stderr
     assert len(box.attempts()) == 1  # the rest can still be had
