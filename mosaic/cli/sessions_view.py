@@ -82,7 +82,12 @@ def live_row(view: SessionView) -> tuple[str, ...]:
     elapsed, _, last = progress_words(progress) if progress else ("", "", "")
     if found and found.judgement.life == "unknown":
         last = f"unknown: {found.judgement.because}"
-    elif found and (found.judgement.is_stopped or not found.is_on_record):
+    elif found and (
+        found.judgement.is_stopped
+        or found.judgement.problem
+        or not found.is_on_record
+        or (found.judgement.host and not (progress and progress.last))
+    ):
         last = found.judgement.because
     used = _used(progress.usage if progress else None)
     return (session.id, session.runtime, session.last_task_id or "", elapsed, *used, last)

@@ -81,16 +81,15 @@ class HubListener(Listener):
         if claim is None or claim.token != self._sent.token:
             by = f", but {claim.by}" if claim else ""
             raise HeldError(f"the hub has not this attempt as the one at its task{by}")
-        if claim != self._claim:
+        if is_renewed := claim != self._claim:
             self._claim, self._renewed_at = claim, time.monotonic()
-            if not claim.carrier:
-                return
             machine = claim.carrier.partition(" ")[0]
             if machine != self._sent.carrier:
                 write_sent(self._run, self._sent, carrier=machine)
-            self._note_link(None)
         elif claim.carrier and time.monotonic() > self._renewed_at + MISSED_SECONDS:
             raise FailedError(f"`{self._sent.carrier}` has not renewed its claim in the hub")
+        if (is_renewed and claim.carrier) or self._link.unreachable_since:
+            self._note_link(None)
 
     def _pass_wish(self, there: HubRun) -> None:
         wish = find_stop(self._run)
@@ -109,10 +108,11 @@ class HubListener(Listener):
         has = [sent.work] if sent.work else []
         fetch_commits(there.top, there.hub, commits.values(), [*has, *sent.commits.values()])
         brought = {name: oid for name, oid in commits.items() if name != ENDED}
-        if any(name != "record" for name in commits):  # one record takes the place of another
+        if any(name != "record" for name in brought):  # one record takes the place of another
             keep_commits(there.top, {f"{run.id}/{name}": oid for name, oid in brought.items()})
         if record := brought.get("record"):
             self._take_record(there, record)
+        sent = self._sent  # as it is now: fetching took a while
         changes: dict[str, Any] = {"commits": {**sent.commits, **brought}}
         if ended := commits.get(ENDED):
             values = read_values(there.top, ended, ENDED_NAME)

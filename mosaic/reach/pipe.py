@@ -9,18 +9,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import HeldError, MissionError, UnreachableError
+from mosaic.errors import MissionError, UnreachableError
 from mosaic.git.checkpoint_store import keep_packed
 from mosaic.git.git import find_work_tree
 from mosaic.reach.listener import Listener
 from mosaic.reach.plan import PlanWatch
-from mosaic.remote.hosts import get_host
 from mosaic.remote.link import Conversation, call
 from mosaic.remote.record import MIRRORED, read_record
 from mosaic.remote.sent import find_stop, is_away, list_sent, write_sent
 from mosaic.runs.checkpoint import last_seq
-from mosaic.store.consent import find_unallowed
-from mosaic.store.mission_file import load_mission
 
 if TYPE_CHECKING:
     from mosaic.remote.frames import Frame
@@ -34,15 +31,6 @@ QUIET_SECONDS = 60.0
 
 class PipeListener(Listener):
     """Listens through the pipe of one `ssh`."""
-
-    def _host(self) -> HostSpec:
-        document, name = load_mission(Path(self._meta.mission_file)), self._sent.host
-        host = get_host(document.mission, name)
-        changed = [each.where for each in find_unallowed(document)]
-        if document.mission.hosts.get(name) == host and f"hosts.{name}" in changed:
-            words = f"`hosts.{name}` in mission.json has changed"
-            raise HeldError(words, hint="`mission trust` allows it")
-        return host
 
     def _where(self) -> dict[str, str]:
         sent = self._sent
@@ -73,6 +61,8 @@ class PipeListener(Listener):
                 for frame in conversation.answers(QUIET_SECONDS):
                     has_heard = True
                     self._note_link(None)
+                    if "clock" in frame.values:
+                        self._ahead_seconds = float(frame.values["clock"]) - time.time()
                     if frame.values.get("went") is False:
                         self._end_unbegun(host)
                     else:
@@ -90,7 +80,7 @@ class PipeListener(Listener):
         """Tell what people wish and change here while the conversation goes on."""
         told, looked_at = "", 0.0
         watch = PlanWatch(Path(self._meta.mission_file))
-        while not is_over.wait(STOP_POLL_SECONDS):
+        while True:
             with contextlib.suppress(MissionError):  # the link is cut: the next one tells it
                 wish = find_stop(self._run)
                 if wish and wish != told:
@@ -100,6 +90,8 @@ class PipeListener(Listener):
                     looked_at = time.monotonic()
                     if news := watch.find_news():
                         conversation.tell(news)
+            if is_over.wait(STOP_POLL_SECONDS):
+                return
 
     def _end_unbegun(self, host: HostSpec) -> None:
         """Make sure that what was not begun never will be, and take that for its end."""
@@ -122,6 +114,7 @@ class PipeListener(Listener):
             self._take_commits(dict(values["commits"]), frame.data)
         elif "ended" in values:
             end = {**dict(values["ended"]), "state": self._state}
+            end["ahead_seconds"] = self._ahead_seconds
             write_sent(run, self._sent, end=end)
 
     def _take_commits(self, commits: dict[str, str], pack: bytes) -> None:

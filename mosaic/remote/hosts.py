@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mosaic.errors import UsageError
-from mosaic.plan.hosts import RUNS_ON, fitting_hosts
+from mosaic.plan.hosts import fitting_hosts, wanted_words
 from mosaic.store.consent import Command
 from mosaic.store.own_settings import own_settings
 
@@ -31,12 +31,6 @@ def shown_hosts(mission: Mission) -> dict[str, HostSpec]:
     return {**mission.hosts, **own_settings().hosts}
 
 
-def words_of(task: Task) -> tuple[str, ...]:
-    """Return the labels and names that a task wants of the machine it runs on."""
-    wanted = task.more.get(RUNS_ON, ())
-    return (wanted,) if isinstance(wanted, str) else tuple(map(str, wanted or ()))
-
-
 def uses_of(specs: Iterable[HostSpec]) -> tuple[Command, ...]:
     """Return the use of those hosts that are a person's own, as it is asked about."""
     own = own_settings().hosts
@@ -49,7 +43,11 @@ def uses_of(specs: Iterable[HostSpec]) -> tuple[Command, ...]:
 
 def uses_in(mission: Mission, tasks: Iterable[Task]) -> tuple[Command, ...]:
     """Return what open tasks would use of a person's own hosts."""
-    wanted = {words for task in tasks if not task.status.is_closed and (words := words_of(task))}
+    wanted = {
+        words
+        for task in tasks
+        if not task.status.is_closed and (words := tuple(wanted_words(task)))
+    }
     if not wanted:
         return ()
     known = shown_hosts(mission)

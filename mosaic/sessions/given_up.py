@@ -83,7 +83,7 @@ def stop_given_up(mission_file: Path, name: str) -> Session | None:
     Its end stays as it is on record, and its work stays on its machine.
 
     Raises:
-        FailedError: its machine does not answer still, or the agent would not end.
+        FailedError: its machine or its hub does not answer still, or the agent would not end.
     """
     snapshot = read_mission(mission_file)
     sessions = snapshot.document.mission.sessions
@@ -98,6 +98,9 @@ def stop_given_up(mission_file: Path, name: str) -> Session | None:
         return None
     session = meant[-1]
     run, sent = given_up[str(session.run_id)]
+    if sent.hub:
+        executor_of(run).give_up()  # its carrier ends the agent as soon as it sees that
+        return session
     where = {"mission": sent.mission, "run": run.id, "token": sent.token}
     try:
         host = get_host(snapshot.document.mission, sent.host)

@@ -81,6 +81,8 @@ LOOK_EVERY_SECONDS = 1.0
 NAME_FILE = "carrier.json"
 """By what name this machine carries the attempt, or means to; written before it says so."""
 LOG_FILE = "carry.log"
+CARRIER = "carrier"
+"""The folder that the process holds which carries an attempt."""
 _T = TypeVar("_T")
 
 
@@ -134,8 +136,13 @@ def adopt(folder: Path, values: Mapping[str, Any], paths: Sequence[str] = ()) ->
     return True
 
 
+def is_carried(folder: Path, values: Mapping[str, Any]) -> bool:
+    """Tell whether a process on this machine carries an attempt now."""
+    return is_folder_held(place_below(folder, values) / CARRIER)
+
+
 def _lock_folder(place: Path) -> Path:
-    return create_private_dir(place / "carrier")
+    return create_private_dir(place / CARRIER)
 
 
 def _find_name(place: Path, token: str) -> str | None:
@@ -145,7 +152,7 @@ def _find_name(place: Path, token: str) -> str | None:
 
 
 def _say(words: str) -> None:
-    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {words}", flush=True)
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {' '.join(words.split())}", flush=True)
 
 
 class Carrier:
@@ -178,9 +185,6 @@ class Carrier:
         self._sweep()
         try:
             attempt = self._begin()
-        except HeldError as error:
-            _say(f"its claim is lost: {error.summary}")
-            return
         except (MissionError, OSError, ValueError, KeyError) as error:
             self._end_unbegun(getattr(error, "summary", None) or f"{type(error).__name__}: {error}")
             return
@@ -241,8 +245,16 @@ class Carrier:
                 attempt = self._take_in(attempt)
                 order = read_values(self._repo, str(self._values["parcel"]), ORDER_NAME)
                 attempt = write_attempt(self._place, attempt, went=True)
-                begin({**order, "env": self._values.get("env")}, self._place, attempt)
+                self._hand_off({**order, "env": self._values.get("env")}, attempt)
         return attempt
+
+    def _hand_off(self, order: Mapping[str, Any], attempt: Attempt) -> None:
+        try:
+            begin(order, self._place, attempt)
+        except MissionError:
+            # What went wrong after the agent's start is told at its end.
+            if not is_folder_held(run_at(self._place, attempt).dir):
+                raise
 
     def _fetch(self) -> None:
         mine = run_ref(self._run_id, "*")
