@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from mosaic.workspaces.record import Workspace
 
 LOCK_SECONDS = 120.0
+SHOWN_LOGS = ("stdout.log", "stderr.log", "transcript.jsonl")
+"""Those of which `logs` says what is missing."""
 INDEX_SECONDS = 60.0
 """How long a lock on an index is waited for."""
 
@@ -185,10 +187,10 @@ def _note_cuts(run: Run, sent: Sent) -> None:
         words = f"{what}{format_size(count)} from byte {offset} on stay on `{sent.host}`: "
         words += f"{cut['why']}; `mission hosts clean {sent.host}` removes them there"
         EventLog(run).append(EventType.RECORD_CUT, words, level="warn", data=dict(cut))
-        stream = name.removesuffix(".log")
+        stream = name.partition(".")[0]
         reason = f"they stay on `{sent.host}`, from byte {offset} on: {cut['why']}"
         gap = Gap(stream=stream, offset=offset, bytes=count, reason=reason)
-        if name.endswith(".log") and "/" not in name and gap not in gaps:
+        if name in SHOWN_LOGS and gap not in gaps:
             append(str(run.dir), LOST_NAME, dump_record(gap))
 
 
