@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mosaic.codec import dump_record
 from mosaic.git.checkpoint_store import HIDDEN_REFS, keep_tree
 from mosaic.git.claims import push_claimed
-from mosaic.git.git import answer_of, common_dir, head_commit, run_git
+from mosaic.git.git import common_dir, head_commit, run_git
 from mosaic.git.objects import STORE, bring_back
 from mosaic.git.packs import make_pack
 from mosaic.git.snapshot import take_tree
@@ -18,7 +18,7 @@ from mosaic.machine.disk import create_private_dir
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.records import NamedTuple
 from mosaic.remote.hub import run_ref
-from mosaic.remote.plan import commit_plan
+from mosaic.remote.plan import commit_plan, common_plan
 from mosaic.remote.raw import RAW_REF, commit_raw
 from mosaic.remote.record import commit_record, cuts_of
 from mosaic.runs.checkpoint import last_seq
@@ -26,7 +26,6 @@ from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.liveness import find_locks
 from mosaic.store.reading import read_mission
 from mosaic.there.receive import (
-    PLAN_REF,
     TURN_SECONDS,
     Attempt,
     claim_of,
@@ -140,5 +139,5 @@ def commits_of(place: Path, attempt: Attempt) -> tuple[dict[str, str], tuple[str
         for line in run_git(command, home).text.splitlines():
             commit, _, name = line.partition(" ")
             commits[name.removeprefix(prefix)] = commit
-    commits["plan"] = commit_plan(layout, home, answer_of(["rev-parse", PLAN_REF], home))
+    commits["plan"] = commit_plan(layout, home, common_plan(home))
     return commits, left_out

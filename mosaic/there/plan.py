@@ -1,7 +1,7 @@
 """What people change in the mission while an agent works here, brought into the copy that it has.
 
 What arrives are the mission's files as they stand where people are. What they have in common with
-the copy from then on is `PLAN_REF`.
+the copy from then on is `mosaic.remote.plan.PLAN_REF`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
 from mosaic.git.file_trees import changes_of, commit_files, list_files, store_files
-from mosaic.git.git import answer_of, run_git
+from mosaic.git.git import answer_of
 from mosaic.machine.disk import create_private_dir
 from mosaic.machine.lock import hold_folder
-from mosaic.remote.plan import versions
+from mosaic.remote.plan import common_plan, note_common, versions
 from mosaic.sessions.rules import note_decision, note_persons_scope
 from mosaic.sessions.united import note_united
 from mosaic.store.draft import changing
 from mosaic.store.unite import unite
 from mosaic.text.merge3 import THEIRS
-from mosaic.there.receive import PLAN_REF, TURN_SECONDS, Attempt, home_of, layout_at, run_at
+from mosaic.there.receive import TURN_SECONDS, Attempt, home_of, layout_at, run_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,7 @@ def take_plan(place: Path, attempt: Attempt, texts: Mapping[str, str | None], at
     """
     home = home_of(place)
     with hold_folder(create_private_dir(place / "plan"), wait_seconds=TURN_SECONDS):
-        base = answer_of(["rev-parse", PLAN_REF], home) or ""
+        base = common_plan(home)
         said = answer_of(["log", "-1", "--no-show-signature", "--format=%s", base], home) or ""
         number = said.removeprefix(MESSAGE)
         if number.isdigit() and at <= int(number):
@@ -62,7 +62,7 @@ def take_plan(place: Path, attempt: Attempt, texts: Mapping[str, str | None], at
                 after = draft.snapshot.find_task(attempt.task_id)
                 if before and after and before.write_scope != after.write_scope:
                     note_persons_scope(draft.snapshot, after)
-        run_git(["update-ref", PLAN_REF, new], home)
+        note_common(home, new)
 
 
 def _commit(home: Path, base: str, texts: Mapping[str, str | None], at: int) -> str:

@@ -204,7 +204,7 @@ def test_a_record_that_is_cut_says_so_and_setups_run_where_the_work_is(
     assert cut["artifacts/large"]["bytes"] == 1 << 20
     assert (run / "stdout.log").stat().st_size == 64 << 20
     assert (run / "ends" / "stdout.log").stat().st_size > 15 << 20
-    shown = away.run("logs", "T-001", "--lines", "1")
+    shown = away.run("logs", "T-001", "--tail", "1")
     assert "stay on `box`" in shown.stdout + shown.stderr
     assert len(box.attempts()) == 1  # the rest can still be had
     assert away.run("hosts", "clean").exit_code == 0
