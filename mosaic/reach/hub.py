@@ -8,13 +8,20 @@ another machine.
 from __future__ import annotations
 
 import contextlib
+import signal
+import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import parse_json
 from mosaic.errors import FailedError, HeldError, MissionError
-from mosaic.git.checkpoint_store import keep_commits
+from mosaic.git.checkpoint_store import SHA256_DIGITS, keep_packed
 from mosaic.git.file_trees import list_files, read_files
+from mosaic.git.git import common_dir, run_git
+from mosaic.git.objects import borrow_objects
+from mosaic.git.packs import known_commits, make_pack
 from mosaic.git.remote_refs import fetch_commits
 from mosaic.reach.listener import Listener
 from mosaic.remote.hub import ENDED, ENDED_NAME, NOW, SENT, read_values
@@ -22,6 +29,8 @@ from mosaic.remote.record import CHUNK_BYTES, CHUNKS, MIRRORED, read_record
 from mosaic.remote.sent import find_stop, hub_run, is_away, write_sent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mosaic.git.claims import Claim
     from mosaic.remote.hub import HubRun
     from mosaic.runs.record import Run
@@ -43,14 +52,22 @@ class HubListener(Listener):
         self._has: dict[str, str] = {}
         self._seen: dict[str, str] = {}
         self._wished = ""
+        self._scratch = tempfile.TemporaryDirectory(prefix="mosaic-hub-")
+
+    def run(self) -> None:
+        """Stay until the end is recorded here, or the run is given up; leave nothing behind."""
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        with self._scratch:
+            super().run()
 
     def _listen(self) -> bool:
         found = hub_run(self._run)
         if found is None:
             raise FailedError("the project is no git work tree any more")
-        there, quiet = found[0], 0
+        top, quiet = found[0].top, 0
+        there = found[0].seen_in(self._ensure_scratch(top))
         while is_away(self._run) and not self._sent.end:
-            quiet = 0 if self._look(there) else quiet + 1
+            quiet = 0 if self._look(there, top) else quiet + 1
             if not self._sent.end:
                 self._wait(LOOK_SECONDS[min(quiet, len(LOOK_SECONDS) - 1)])
         return True
@@ -61,14 +78,31 @@ class HubListener(Listener):
         while time.monotonic() < until and find_stop(self._run) == self._wished:
             time.sleep(WISH_SECONDS)
 
-    def _look(self, there: HubRun) -> bool:
+    def _ensure_scratch(self, top: Path) -> Path:
+        """Return the repository for what is fetched: most of it is soon out of date.
+
+        In the user's it would be thousands of objects that no ref names; and a git that fails
+        below the user's work tree would be taken for one that refuses the user's.
+        """
+        place, shared = Path(self._scratch.name), common_dir(top)
+        if shared is None:
+            raise FailedError(f"`{top}` is not in a git work tree any more")
+        if not (place / "HEAD").exists():
+            is_long = len(self._sent.work or "") == SHA256_DIGITS
+            kind = ["--object-format=sha256"] if is_long else []
+            run_git(["init", "--quiet", "--bare", "--template=", *kind, "."], place)
+        borrow_objects(shared, place)
+        return place
+
+    def _look(self, there: HubRun, top: Path) -> bool:
         """Take in what is new, and tell whether anything was."""
         was = self._claim
         refs, claim = there.look(was)
         found = {name: oid for name, oid in refs.items() if name not in SENT}
         is_new = found != self._has
         if is_new:
-            self._take(there, {n: oid for n, oid in found.items() if self._has.get(n) != oid})
+            new = {name: oid for name, oid in found.items() if self._has.get(name) != oid}
+            self._take(there, top, new)
             self._has = found
         if self._sent.end:
             return True
@@ -102,14 +136,18 @@ class HubListener(Listener):
             there.wish_stop(now=wish == NOW, commit=sent.work or "")
         self._wished = wish
 
-    def _take(self, there: HubRun, commits: dict[str, str]) -> None:
+    def _take(self, there: HubRun, top: Path, commits: dict[str, str]) -> None:
         """Fetch commits, and write what they tell into the record here."""
         run, sent = self._run, self._sent
-        has = [sent.work] if sent.work else []
-        fetch_commits(there.top, there.hub, commits.values(), [*has, *sent.commits.values()])
+        has = [*filter(None, [sent.work]), *known_commits(there.top, sent.commits.values())]
+        fetch_commits(there.top, there.hub, commits.values(), has)
         brought = {name: oid for name, oid in commits.items() if name != ENDED}
-        if any(name != "record" for name in brought):  # one record takes the place of another
-            keep_commits(there.top, {f"{run.id}/{name}": oid for name, oid in brought.items()})
+        kept = _but_record(brought)  # one record takes the place of another
+        if kept:
+            known = [*filter(None, [sent.work]), *_but_record(sent.commits).values()]
+            with tempfile.TemporaryDirectory(prefix="mosaic-") as folder:
+                pack = make_pack(there.top, kept.values(), known, Path(folder))
+                keep_packed(top, pack, {f"{run.id}/{name}": oid for name, oid in kept.items()})
         if record := brought.get("record"):
             self._take_record(there, record)
         sent = self._sent  # as it is now: fetching took a while
@@ -141,3 +179,7 @@ class HubListener(Listener):
         with contextlib.suppress(MissionError):
             found[0].remove(found[1].token)
             write_sent(self._run, self._sent, is_removed=True)
+
+
+def _but_record(commits: Mapping[str, str]) -> dict[str, str]:
+    return {name: oid for name, oid in commits.items() if name != "record"}
