@@ -235,7 +235,16 @@ def _signs(layout: Layout) -> tuple[object, ...]:
 def _live_now(live: Sequence[SessionView], layout: Layout) -> Iterator[SessionView]:
     for view in live:
         if view.found is not None:
+            if view.host:
+                _keep_listening(view.found, layout)
             yield view._replace(progress=progress_of(view.found, layout))
+
+
+def _keep_listening(found: FoundLock, layout: Layout) -> None:
+    from mosaic.runs.folders import run_of  # start-up: few sessions are elsewhere
+    from mosaic.sessions.away import keep_listening
+
+    keep_listening(run_of(layout.runs_dir, found.lock.task_id, found.lock.run_id))
 
 
 def _git_signs(layout: Layout) -> list[bytes | None]:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.doctor import Item, State
-from mosaic.app.host_facts import clock_item, fact_items
+from mosaic.app.host_facts import KeptHere, clock_item, fact_items
 from mosaic.errors import ExtraMissingError, MissionError
 from mosaic.remote.fleet import ask_workers, look_at_fleet
 from mosaic.remote.local_fleet import SCHEDULER_FILE, local_fleet_dir
@@ -90,10 +90,10 @@ def _machines(spec: HostSpec, fleet: FleetState) -> Iterator[Item]:
         elif isinstance(said, MissionError):
             yield Item(machine, State.BAD, said.summary, said.hint or SAME_HINT)
         else:
-            for item in _facts(said, began):
+            for item in _facts(spec.name, said, began):
                 yield item._replace(name=f"{machine} {item.name}")
 
 
-def _facts(said: Mapping[str, Any], began: float) -> Iterator[Item]:
+def _facts(fleet: str, said: Mapping[str, Any], began: float) -> Iterator[Item]:
     yield clock_item(float(said["clock"]), began)
-    yield from fact_items(said)
+    yield from fact_items(said, KeptHere(), fleet)

@@ -10,7 +10,7 @@ from mosaic.errors import MissionError, MissionOwnerError, StateNotOursError
 from mosaic.model import Mode, RunStatus, Status
 from mosaic.plan.questions import parse_question
 from mosaic.records import dataclass, replace
-from mosaic.sessions.attempt import plan_attempt
+from mosaic.sessions.attempt import has_conversation, plan_attempt
 from mosaic.sessions.briefing import Occasion, brief_agent, save_capsule
 from mosaic.sessions.choice import choose_runtime, choose_task, select_from
 from mosaic.sessions.dead_sessions import read_recovered
@@ -261,7 +261,11 @@ def _hand_off_away(mission_file: Path, request: HandOffRequest, host: HostSpec) 
     from mosaic.executors.ssh import SshExecutor  # start-up, as above
     from mosaic.sessions.session import hand_off
 
-    request = replace(request, worktree=True, mode=Mode.HEADLESS)
+    request = replace(request, worktree=True, mode=Mode.HEADLESS, hosts=(host.name,))
+    if request.resuming:
+        snapshot, task_id = read_mission(mission_file), request.task_id or ""
+        is_known = not host.scheduler and has_conversation(snapshot, task_id, host.name)
+        request = replace(request, fresh=request.fresh or not is_known)
     asked = {name: getattr(request, name) for name in ("model", "force", "resuming", "fresh")}
     executor = SshExecutor(mission_file, host, asked, calls_person=request.calls_person)
     return hand_off(mission_file, request, executor, executor.send_ahead)

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.doctor import Item, State
 from mosaic.plan.sizes import format_size
+from mosaic.records import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 LITTLE_BYTES = 1 << 30
 MOST_CLOCK_SECONDS = 60.0
 
 
-def fact_items(about: Mapping[str, Any]) -> Iterator[Item]:
+class KeptHere(NamedTuple):
+    """What the mission here has on record of its attempts on other machines."""
+
+    mission: str = ""
+    """The name that it has there; empty: no mission is looked at."""
+    attempts: frozenset[tuple[str, str]] = frozenset()
+    """All of them: the name of the mission there, and the run."""
+
+
+def fact_items(about: Mapping[str, Any], here: KeptHere, host: str) -> Iterator[Item]:
     """Return what a machine said of its disk, its agents and the attempts that it keeps."""
     free = int(about["free_bytes"])
     state = State.OK if free > LITTLE_BYTES else State.BAD
@@ -30,8 +41,21 @@ def fact_items(about: Mapping[str, Any]) -> Iterator[Item]:
             yield Item(name, State.MISSING, words, "log in there; no login is ever sent")
         else:
             yield Item(name, State.OK, f"{agent['version']}, with a login")
-    runs = about["runs"]
-    yield Item("runs", State.OK, f"{len(runs)} kept there")
+    yield _attempts(about["attempts"], here, host)
+
+
+def _attempts(kept: Sequence[Mapping[str, Any]], here: KeptHere, host: str) -> Item:
+    """Tell whose attempts a machine keeps: those that are on record here, and others."""
+    at_work = sum(bool(each.get("at_work")) for each in kept)
+    words = [f"{len(kept)} kept there" + (f", {at_work} at work" if at_work else "")]
+    others = [each for each in kept if (each["mission"], each["run"]) not in here.attempts]
+    lost = [each["run"] for each in others if each["mission"] == here.mission]
+    if lost:
+        words.append(f"not on record here: {', '.join(f'`{each}`' for each in lost)}")
+    counts = Counter(each["mission"] for each in others if each["mission"] != here.mission)
+    words += [f"{count} of `{name}`" for name, count in sorted(counts.items())]
+    hint = f"`mission hosts clean {host} --of {here.mission}` ends and removes them"
+    return Item("runs", State.MISSING if lost else State.OK, "; ".join(words), hint)
 
 
 def clock_item(theirs: float, began: float) -> Item:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import secrets
-import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from mosaic import __version__
 from mosaic.app.config import change_config
 from mosaic.app.doctor import Item, State
 from mosaic.app.fleet_check import check_fleet
-from mosaic.app.host_facts import clock_item, fact_items
+from mosaic.app.host_facts import KeptHere, clock_item, fact_items
 from mosaic.app.host_view import HostView, idle_host, view_hosts
-from mosaic.errors import MissionError, MissionNotFoundError, UnreachableError, UsageError
-from mosaic.git.git import OLDEST_GIT
-from mosaic.machine.environment import outer_environment
+from mosaic.errors import FailedError, MissionError, MissionNotFoundError, UsageError
+from mosaic.machine.signature import access_error
 from mosaic.model import Mission
 from mosaic.plan.hosts import parse_host
 from mosaic.records import NamedTuple
 from mosaic.remote.hosts import get_host, known_hosts
-from mosaic.remote.link import CHOOSE, HOME, call, ssh_command
+from mosaic.remote.link import call
+from mosaic.remote.send import mission_name
 from mosaic.remote.sent import hub_run, list_sent, write_sent
+from mosaic.remote.shell import INSTALL, probe, run_there, traits
 from mosaic.remote.wheel import make_wheel
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.settings import HostSpec
@@ -33,29 +31,14 @@ from mosaic.store.own_settings import own_settings
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from mosaic.remote.sent import Sent
     from mosaic.runs.record import Run
 
-SCRIPT_SECONDS = 300.0
-MOST_SAID = 2000
+MOST_SENDING_SECONDS = 3600.0
+"""How long an attempt may be there without being on record here: it is sent before it begins."""
 NO_MISSION = Mission(id="", name="")
-_TELL = 'say() { echo; echo "MOSAIC $k $*"; }; '
-PROBE = (
-    HOME + CHOOSE + "k=$3; " + _TELL + 'mkdir -p -m 700 "$d"; say folder "$d"; '
-    'say git "$(git --version)"; '
-    'say python "$("$p" -c "import sys; print(*sys.version_info[:3], sep=chr(46))")"; '
-    'say mission "$("$p" -P -c "import mosaic; print(mosaic.__version__)")"; '
-    'say clock "$(date +%s)"; [ -w "$d" ] && say writable yes; say end'
-)
-"""Shell, because there may be no Python of ours yet; without a single quote, for `csh` too."""
-INSTALL = (
-    HOME + 'k=$3; mkdir -p -m 700 "$d" && cd "$d" && cat > "$4" && '
-    '{ [ -x venv/bin/python ] || "$2" -m venv venv; } >&2 && '
-    'venv/bin/python -m pip install -q --disable-pip-version-check --upgrade "./$4" >&2 && '
-    'rm -f "$4" && echo && echo "MOSAIC $k end"'
-)
 
 
 class ListedHost(NamedTuple):
@@ -150,83 +133,40 @@ def hosts_to_check(named: Path | None, name: str | None) -> list[HostSpec]:
     return specs
 
 
-def check_host(spec: HostSpec) -> Iterator[Item]:
+def kept_here(named: Path | None) -> KeptHere:
+    """Return what the mission here, where there is one, has on record of other machines."""
+    try:
+        layout = look_at_mission(locate_mission(named)).layout
+    except MissionNotFoundError:
+        return KeptHere()
+    attempts = frozenset((sent.mission, run.id) for run, sent in list_sent(layout.runs_dir))
+    return KeptHere(mission_name(layout), attempts)
+
+
+def check_host(spec: HostSpec, here: KeptHere) -> Iterator[Item]:
     """Look whether work can be sent to a machine, and say each thing as it is found."""
     if spec.scheduler:
         yield from check_fleet(spec)
         return
     began = time.time()
     try:
-        found = _probe(spec)
+        found = probe(spec)
     except MissionError as error:
         yield Item("ssh", State.BAD, error.summary, f"try `ssh {spec.address}` by hand")
         return
     yield Item("ssh", State.OK, f"`{spec.address}` answers after {time.time() - began:.1f} s")
-    is_writable = found.get("writable") == "yes"
-    hint = "name another `folder`, or mend its rights there"
-    words = f"`{found.get('folder', spec.folder)}`"
-    words += "" if is_writable else " cannot be written"
-    yield Item("folder", State.OK if is_writable else State.BAD, words, hint)
-    yield _version("git", found.get("git", "").removeprefix("git version "), OLDEST_GIT)
-    yield _version("python", found.get("python", ""), (3, 11))
-    yield clock_item(float(found.get("clock") or 0), began)
-    version = found.get("mission", "")
-    if version != __version__:
-        words = f"version {version}, and {__version__} here" if version else "it is not installed"
-        hint = f"`mission hosts check {spec.name} --install` puts it into `{spec.folder}/venv`"
-        yield Item("mission", State.BAD, words, hint)
+    lacks = False
+    for trait in traits(spec, found):
+        if trait.name == "mission":
+            yield clock_item(float(found.get("clock") or 0), began)
+        lacks = lacks or not trait.is_ok
+        yield Item(trait.name, State.OK if trait.is_ok else State.BAD, trait.found, trait.hint)
+    if lacks:
         return
-    yield Item("mission", State.OK, version)
     try:
-        yield from fact_items(call(spec, "about", {}).values)
+        yield from fact_items(call(spec, "about", {}).values, here, spec.name)
     except MissionError as error:
         yield Item("mission", State.BAD, error.summary, error.hint)
-
-
-def _version(name: str, found: str, oldest: Sequence[int]) -> Item:
-    numbers = [int(each) for each in found.split(".")[:2] if each.isdigit()]
-    if not numbers:
-        return Item(name, State.BAD, "not found", f"install {name} there")
-    if numbers < [*oldest]:
-        words = f"{found}; {'.'.join(map(str, oldest))} or newer is needed"
-        return Item(name, State.BAD, words, f"install a newer {name} there")
-    return Item(name, State.OK, found)
-
-
-def _probe(spec: HostSpec) -> dict[str, str]:
-    """Return what a machine says of itself by its shell alone."""
-    mark, lines = _run_there(spec, PROBE, [], subprocess.DEVNULL)
-    said = [line.removeprefix(mark).partition(" ") for line in lines if line.startswith(mark)]
-    return {key: value for key, _, value in said}
-
-
-def _run_there(
-    spec: HostSpec, script: str, words: Sequence[str], stdin: int | IO[bytes]
-) -> tuple[str, list[str]]:
-    """Run a script of shell to its `end`, and return its lines, with what marks its own."""
-    word = secrets.token_hex(8)
-    command = ["sh", "-c", script, "sh", spec.folder, spec.python, word, *words]
-    # A file: a connection that is kept for later calls would keep a pipe open.
-    with tempfile.TemporaryFile() as errors:
-        try:
-            done = subprocess.run(
-                ssh_command(spec, command),
-                env=outer_environment(),
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                timeout=SCRIPT_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise UnreachableError(spec.name, f"no answer in {SCRIPT_SECONDS:g} s") from None
-        errors.seek(0)
-        said = errors.read().decode("utf-8", "replace").strip()[-MOST_SAID:]
-    lines = done.stdout.decode("utf-8", "replace").splitlines()
-    mark = f"MOSAIC {word} "
-    if f"{mark}end" not in lines:
-        raise UnreachableError(spec.name, said or f"`ssh` ended with {done.returncode}")
-    return mark, lines
 
 
 def install_on(spec: HostSpec, wheel: Path | None) -> None:
@@ -242,8 +182,17 @@ def install_on(spec: HostSpec, wheel: Path | None) -> None:
         )
     with tempfile.TemporaryDirectory(prefix="mosaic-") as folder:
         place = wheel or make_wheel(Path(folder))
-        with open(place, "rb") as file:
-            _run_there(spec, INSTALL, [place.name], file)
+        try:
+            with open(place, "rb") as file:
+                said = run_there(spec, INSTALL, [place.name], file)
+        except OSError as error:
+            raise access_error("read", place, error) from None
+    if said.values.get("installed") != "yes":
+        raise FailedError(
+            f"`mission` could not be installed on `{spec.name}`; what was there is as it was",
+            detail=said.errors or "it was not said why",
+            hint=f"its Python needs `venv` and `pip`; `mission hosts check {spec.name}` names it",
+        )
 
 
 def clean_hosts(named: Path | None, name: str | None) -> list[CleanedAttempt]:
@@ -271,10 +220,50 @@ def clean_hosts(named: Path | None, name: str | None) -> list[CleanedAttempt]:
     return cleaned
 
 
+def clean_lost(named: Path | None, name: str, mission: str) -> list[CleanedAttempt]:
+    """Remove what a machine keeps of a mission by its name there, and nobody here has on record.
+
+    Its agents are ended. What is on record here stays: `clean_hosts` sees to that.
+    """
+    (spec,) = hosts_to_check(named, name)
+    if spec.scheduler:
+        words = f"`{name}` is a fleet: its workers remove what is over by themselves"
+        raise UsageError(words, hint="`mission fleet` shows what they do")
+    known = kept_here(named).attempts
+    kept = call(spec, "about", {}).values["attempts"]
+    cleaned = []
+    for each in kept:
+        if each["mission"] == mission and (mission, each["run"]) not in known:
+            try:
+                why = _clean_lost(spec, each)
+            except MissionError as error:
+                why = error.summary
+            cleaned.append(CleanedAttempt(spec.name, each["run"], why))
+    if not any(there == mission for there, _ in known):
+        call(spec, "sweep", {"mission": mission})
+    return cleaned
+
+
+def _clean_lost(spec: HostSpec, kept: Mapping[str, Any]) -> str:
+    """Remove an attempt that is not on record here; return why it is kept, if it is."""
+    if not kept.get("token"):
+        return f"its work.json cannot be read: remove it there, below `{spec.folder}`"
+    if kept.get("carrier"):
+        return "a git remote carries it: its carrier removes it when it is over"
+    if not kept["went"] and kept["age_seconds"] < MOST_SENDING_SECONDS:
+        return "it may be on its way there just now"
+    where = {key: kept[key] for key in ("mission", "run", "token")}
+    return _remove(spec, where, stops=kept["went"])
+
+
 def _clean(spec: HostSpec, run: Run, sent: Sent) -> str:
     """Remove an attempt from a machine that `ssh` reaches; return why it is kept, if it is."""
     where = {"mission": sent.mission, "run": run.id, "token": sent.token}
-    if sent.is_forgotten:
+    return _remove(spec, where, stops=sent.is_forgotten)
+
+
+def _remove(spec: HostSpec, where: Mapping[str, str], *, stops: bool) -> str:
+    if stops:
         call(spec, "stop", where)
     said = call(spec, "drop", {**where, "brought_home": True}).values
     return "its agent would not end" if said.get("went") else ""

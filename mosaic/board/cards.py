@@ -138,7 +138,8 @@ def live_lines(view: SessionView, title: str, _: int) -> Sequence[Text]:
         if progress.silent_seconds >= SILENT_SECONDS:
             last = f"silent for {format_duration(progress.silent_seconds)}; before: {last}"
             style = "bold yellow"
-    if found is not None and (found.judgement.life == "unknown" or found.judgement.is_stopped):
+    judged = found.judgement if found else None
+    if found and judged and (judged.life == "unknown" or judged.is_stopped or judged.problem):
         last, style = f"{found.judgement.life.value}: {found.judgement.because}", "bold yellow"
     head = [
         plain(session.last_task_id or "", "bold"),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from typer import Argument, Option, Typer
 
 from mosaic.app import fleet as app
-from mosaic.app.hosts import check_host
+from mosaic.app.hosts import check_host, kept_here
 from mosaic.cli.hosts_view import found_lines, is_fit
 from mosaic.cli.options import Json, MissionPath
 from mosaic.cli.output import answer, clean, paint
@@ -54,7 +54,7 @@ def connect_command(
     """Add a fleet to your own settings, or change what is set of it, and look at it."""
     values = {"max": most, "labels": labels, "folder": folder, "env": env, "path": paths}
     spec = app.connect_fleet(name, scheduler, values)
-    found = {spec.name: [*check_host(spec)]}
+    found = {spec.name: [*check_host(spec, kept_here(None))]}
     ok = is_fit(found)
     return answer(
         "fleet.connected",

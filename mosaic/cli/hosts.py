@@ -10,6 +10,7 @@ from mosaic.cli.hosts_view import found_lines, is_fit
 from mosaic.cli.options import Json, MissionPath, complete_host
 from mosaic.cli.output import answer, clean, paint
 from mosaic.cli.table import Column, table
+from mosaic.errors import UsageError
 
 EXAMPLES = (
     ("mission hosts add box me@box --max 2 --label gpu", "a machine that `ssh` reaches"),
@@ -17,6 +18,7 @@ EXAMPLES = (
     ("mission hosts check box --install", "put this version of `mission` into its folder there"),
     ("mission hosts list", "all of them: how busy each is, and what it runs"),
     ("mission hosts clean", "remove what is left there of sessions that were given up"),
+    ("mission hosts clean box --of rocket-0f3a9c2b51d4", "the same for a mission that is gone"),
 )
 MaybeHost = Annotated[
     str | None, Argument(metavar="[NAME]", autocompletion=complete_host, help="Only this one.")
@@ -119,7 +121,8 @@ def check_command(
     if install or wheel is not None:
         for spec in specs:
             app.install_on(spec, wheel)
-    found = {spec.name: [*app.check_host(spec)] for spec in specs}
+    here = app.kept_here(mission)
+    found = {spec.name: [*app.check_host(spec, here)] for spec in specs}
     ok = is_fit(found)
     return answer(
         "hosts.check",
@@ -134,11 +137,23 @@ def check_command(
 @hosts_app.command("clean")
 def clean_command(
     name: MaybeHost = None,
+    lost: str | None = Option(
+        None,
+        "--of",
+        metavar="MISSION",
+        help="What is not on record here, of the mission of this name there; ends its agents.",
+    ),
     as_json: Json = False,
     mission: MissionPath = None,
 ) -> int:
     """Remove what machines still keep of sessions that are over here, or were given up."""
-    found = app.clean_hosts(mission, name)
+    if lost is None:
+        found = app.clean_hosts(mission, name)
+    elif name is None:
+        hint = f"`mission hosts clean NAME --of {lost}`"
+        raise UsageError("`--of` is about one machine", hint=hint)
+    else:
+        found = app.clean_lost(mission, name, lost)
     lines = [
         f"{clean(host)}: {run_id} {f'stays: {clean(why)}' if why else 'is removed'}"
         for host, run_id, why in found

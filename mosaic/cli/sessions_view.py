@@ -84,6 +84,7 @@ def live_row(view: SessionView) -> tuple[str, ...]:
         last = f"unknown: {found.judgement.because}"
     elif found and (
         found.judgement.is_stopped
+        or found.judgement.problem
         or not found.is_on_record
         or (found.judgement.host and not (progress and progress.last))
     ):

@@ -313,6 +313,13 @@ class UnreachableError(FailedError, code="HOST_UNREACHABLE"):
         self.host = host
 
 
+class HostNotReadyError(FailedError, code="HOST_NOT_READY"):
+    """Another machine answers, and lacks something that work there needs."""
+
+    def __init__(self, host: str, lack: str, *, hint: str) -> None:
+        super().__init__(f"host `{host}` cannot take work", detail=lack, hint=hint)
+
+
 class ExtraMissingError(FailedError, code="EXTRA_MISSING"):
     """A command needs packages that are installed with an extra of ours."""
 

@@ -6,7 +6,6 @@ session counts as begun, and who listens finds out.
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 import time
 from pathlib import Path
@@ -55,7 +54,12 @@ class SshExecutor(AwayExecutor):
         with tempfile.TemporaryDirectory(prefix="mosaic-") as folder:
             place = pack_up(layout, workspace, commits, known, Path(folder))
             values = {**self._order(workspace, session_id, run_id, commits), "hub": hub}
-            call(self._host, "prepare", values, place, SEND_SECONDS)
+            try:
+                call(self._host, "prepare", values, place, SEND_SECONDS)
+            except FailedError:  # it may have been taken in, and the answer lost
+                where = {"mission": self._sent.mission, "run": run_id}
+                self._take_back({**where, "token": self._sent.token})
+                raise
 
     def start(self, run_dir: Path, order: Order) -> Started:  # noqa: ARG002 - made anew there
         """Have the work begin, and somebody here listen to it.
@@ -70,36 +74,49 @@ class SshExecutor(AwayExecutor):
         where = {"mission": sent.mission, "run": run.id, "token": sent.token}
         agent = None
         try:
-            said = self._go(
-                **where,
+            asked = {
                 **self._asked,
-                runtime=meta.runtime,
-                timeout_seconds=meta.timeout_seconds,
-                by=self._by(meta),
-                over=earlier_tokens(layout, meta.task_id),
-                env=variables_to_send(self._host),
-            )
-            agent = said.get("agent")
+                "runtime": meta.runtime,
+                "timeout_seconds": meta.timeout_seconds,
+                "by": self._by(meta),
+                "over": earlier_tokens(layout, meta.task_id),
+                "env": variables_to_send(self._host),
+            }
+            agent = self._go(where, asked).get("agent")
         except UnreachableError:
             pass  # it may have been heard: who listens finds out
         except MissionError:
             write_sent(run, sent, went=False)
-            self._take_back(where)
             raise
         return self._record_start(
             run, ProcessIdentity(**agent) if isinstance(agent, dict) else None
         )
 
-    def _go(self, **asked: object) -> Mapping[str, JsonValue]:
+    def _go(self, where: Mapping[str, str], asked: Mapping[str, object]) -> Mapping[str, JsonValue]:
+        """Have it begin; an UnreachableError where it may have begun, any other where it has not.
+
+        What could not begin is taken back.
+        """
+        unheard: UnreachableError | None = None
         until = time.monotonic() + TRIES_SECONDS
         for left in reversed(range(TRIES)):
             try:
-                return call(self._host, "go", asked, seconds=GO_SECONDS).values
-            except UnreachableError:
+                return call(self._host, "go", {**where, **asked}, seconds=GO_SECONDS).values
+            except UnreachableError as error:
+                unheard = error
                 if not left or time.monotonic() > until:
                     raise
+            except MissionError:
+                # It may have begun before, by a question whose answer was lost.
+                has_begun = self._take_back(where)
+                if has_begun or (has_begun is None and unheard):
+                    raise unheard or UnreachableError(self._host.name, "it began") from None
+                raise
         raise AssertionError("not reached")
 
-    def _take_back(self, where: Mapping[str, str]) -> None:
-        with contextlib.suppress(FailedError):  # it never begins without being told
-            call(self._host, "drop", where)
+    def _take_back(self, where: Mapping[str, str]) -> bool | None:
+        """Have removed there what has not begun; tell whether it has, None where nobody says."""
+        try:
+            return bool(call(self._host, "drop", where).values.get("went"))
+        except MissionError:
+            return None

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from mosaic.errors import GitError, GitRefusedError, ProgramNotFoundError
+from mosaic.errors import FailedError, GitError, GitRefusedError, ProgramNotFoundError
 from mosaic.git.objects import bring_back
 from mosaic.machine.environment import child_environment
 from mosaic.machine.git_dir import find_git_dir, read_small
@@ -249,6 +249,17 @@ def _refuse_refused(cwd: Path | str) -> None:
         raise GitRefusedError(top, probe.stderr.decode("utf-8", "replace"))
     if os.path.realpath(probe.text) != os.path.realpath(git_dir):
         raise GitRefusedError(top, f"not a git repository: it takes `{probe.text}` instead")
+
+
+def refuse_old_git() -> None:
+    """Raise a FailedError where git is older than what we ask of it."""
+    said = run_git(["--version"], os.sep).text
+    numbers = re.findall(r"\d+", said)[:2]
+    if tuple(map(int, numbers)) < OLDEST_GIT:
+        raise FailedError(
+            f"{said.strip()} is too old: {'.'.join(map(str, OLDEST_GIT))} or newer is needed",
+            hint="install a newer git and put it first on the PATH",
+        )
 
 
 def git_environment(inherited: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:

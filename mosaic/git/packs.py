@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.git.git import run_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 PACK_SECONDS = 3600.0
 
@@ -25,10 +26,13 @@ def make_pack(top: Path, wanted: Iterable[str], without: Iterable[str], folder: 
     """
     ends = known_commits(top, without)
     lines = "".join(f"{each}\n" for each in (*wanted, *(f"^{each}" for each in ends)))
-    base = folder / "pack"
-    command = ["pack-objects", "--revs", "--quiet", "--delta-base-offset", str(base)]
-    name = run_git(command, top, stdin=lines.encode(), timeout_seconds=PACK_SECONDS).text
-    return base.with_name(f"pack-{name}.pack")
+    objects = top / run_git(["rev-parse", "--git-path", "objects"], top).text
+    # git makes it beside its objects and renames it, which works on the same disk alone.
+    with tempfile.TemporaryDirectory(prefix="tmp_mosaic-", dir=objects) as scratch:
+        command = ["pack-objects", "--revs", "--quiet", "--delta-base-offset", f"{scratch}/pack"]
+        name = run_git(command, top, stdin=lines.encode(), timeout_seconds=PACK_SECONDS).text
+        made = shutil.move(f"{scratch}/pack-{name}.pack", folder / f"pack-{name}.pack")
+    return Path(made)
 
 
 def take_pack(git_dir: Path, pack: Path) -> None:

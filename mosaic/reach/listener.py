@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from abc import ABC, abstractmethod
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import dump_record
-from mosaic.errors import MissionError
+from mosaic.errors import MissionError, UnreachableError
 from mosaic.machine.clock import utc_now
 from mosaic.remote.sent import LINK_FILE, Linked, Sent, find_link, find_sent, is_away
 from mosaic.sessions.bring_home import bring_home, state_from
@@ -34,6 +33,8 @@ class Listener(ABC):
         self._meta = run.meta()
         self._link = find_link(run)
         self._state: dict[str, Any] = {}
+        self._ahead_seconds = 0.0
+        """How far the clock there is ahead of that here, as far as that is known."""
 
     @abstractmethod
     def _listen(self) -> bool:
@@ -55,12 +56,9 @@ class Listener(ABC):
                 failures = 0 if self._listen() else failures + 1
                 if self._sent.end:
                     continue
-            except MissionError as error:
+            except (MissionError, OSError) as error:
                 failures += 1
-                if self._sent.end:  # what is wrong is here
-                    sys.stderr.write(f"its end is not recorded yet: {error.summary}\n")
-                else:
-                    self._note_link(error)
+                self._note_link(error)
             pause = PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)]
             # A bring-home that failed waits too: somebody may be saving the mission's files.
             time.sleep(pause)
@@ -74,7 +72,7 @@ class Listener(ABC):
     def _take_state(self, values: dict[str, Any]) -> None:
         """Write down where the run stands, as its machine says it."""
         self._state = values
-        state = state_from(self._run, self._sent, values)
+        state = state_from(self._run, self._sent, values, self._ahead_seconds)
         # The end is written last, when it is recorded.
         if state.finished_at is None:
             self._run.write_state(state)
@@ -83,19 +81,22 @@ class Listener(ABC):
         with open(path, "ab") as file:
             file.write(data[max(0, file.tell() - offset) :])
 
-    def _note_link(self, problem: MissionError | None) -> None:
-        """Write down whether the machine answers, where that is news."""
+    def _note_link(self, problem: MissionError | OSError | None) -> None:
+        """Write down whether it goes on with the machine, where that is news."""
         known, now = self._link, utc_now()
         if problem is not None:
-            since = known.unreachable_since or now
-            words = " ".join(problem.summary.split())
+            # At the end the machine has said all that it had to: what is wrong is here.
+            is_silent = isinstance(problem, UnreachableError) and not self._sent.end
+            since = known.unreachable_since or now if is_silent else None
+            said = problem.summary if isinstance(problem, MissionError) else str(problem)
+            words = " ".join(said.split())
             new = Linked(seen_at=known.seen_at, unreachable_since=since, problem=words)
             is_news = (known.unreachable_since, known.problem) != (since, words)
         else:
             new = Linked(seen_at=now)
             is_old = known.seen_at is None or now - known.seen_at > timedelta(seconds=SEEN_SECONDS)
-            is_news = is_old or known.unreachable_since is not None
+            is_news = is_old or known.unreachable_since is not None or bool(known.problem)
         if is_news:
             self._link = new
-            with contextlib.suppress(MissionError):
+            with contextlib.suppress(MissionError, OSError):  # the disk here may be full
                 self._run.write_json(LINK_FILE, dump_record(new))

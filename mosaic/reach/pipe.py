@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,8 @@ class PipeListener(Listener):
                 for frame in conversation.answers(QUIET_SECONDS):
                     has_heard = True
                     self._note_link(None)
+                    if "clock" in frame.values:
+                        self._ahead_seconds = float(frame.values["clock"]) - time.time()
                     if frame.values.get("went") is False:
                         self._end_unbegun(host)
                     else:
@@ -85,12 +88,14 @@ class PipeListener(Listener):
 
     def _pass_stops(self, conversation: Conversation, is_over: threading.Event) -> None:
         told = ""
-        while not is_over.wait(STOP_POLL_SECONDS):
+        while True:
             wish = find_stop(self._run)
             if wish and wish != told:
                 with contextlib.suppress(MissionError):  # the link is cut: the next one tells it
                     conversation.tell({"now": wish == "now"})
                 told = wish
+            if is_over.wait(STOP_POLL_SECONDS):
+                return
 
     def _end_unbegun(self, host: HostSpec) -> None:
         """Make sure that what was not begun never will be, and take that for its end."""
@@ -113,6 +118,7 @@ class PipeListener(Listener):
             self._take_commits(dict(values["commits"]), frame.data)
         elif "ended" in values:
             end = {**dict(values["ended"]), "state": self._state}
+            end["ahead_seconds"] = self._ahead_seconds
             write_sent(run, self._sent, end=end)
 
     def _take_commits(self, commits: dict[str, str], pack: bytes) -> None:

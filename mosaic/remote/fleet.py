@@ -177,7 +177,7 @@ def _said(address: str, said: Any) -> dict[str, Any] | MissionError:
     if isinstance(said, BaseException):
         return FailedError(f"worker `{address}` cannot answer", detail=_words(said))
     if error := said.get("error"):
-        return error_from(error)
+        return error_from(error, address)
     return dict(said)
 
 

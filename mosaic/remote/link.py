@@ -1,7 +1,7 @@
 """Calling another machine by the system's `ssh`, with a person's own settings of it.
 
-What is run there is one fixed line of shell, which hands over to Python; folder and Python's name
-are quoted words of it. Everything else, a prompt too, goes as data through the pipe.
+What is run there is one fixed line of shell, which hands over to Python (`mosaic.remote.shell`).
+Everything else, a prompt too, goes as data through the pipe.
 
     ssh … -- ADDRESS sh -c 'LINE' sh FOLDER PYTHON CODE PATH…
 
@@ -16,7 +16,6 @@ import json
 import os
 import secrets
 import select
-import shlex
 import shutil
 import subprocess
 import tempfile
@@ -27,35 +26,20 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from mosaic import __version__
 from mosaic.errors import FailedError, ProgramNotFoundError, UnreachableError
 from mosaic.machine.environment import outer_environment
-from mosaic.machine.process import find_tool
 from mosaic.remote.frames import Frame, read_frames
+from mosaic.remote.shell import LINE, refuse_unready, ssh_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from mosaic.errors import MissionError
     from mosaic.settings import HostSpec
 
-OPTIONS = (
-    "-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15",
-    "-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=3",
-)  # fmt: skip
-"""After a person's own, which count first: nobody is there to be asked, and a dead link is seen."""
-HOME = 'd=$1; case $d in "~/"*) d=$HOME/${d#"~/"};; esac; '
-CHOOSE = 'p=$d/venv/bin/python; [ -x "$p" ] || p=$2; '
-LINE = HOME + CHOOSE + 'c=$3; shift 3; exec "$p" -P -c "$c" "$d" "$@"'
 CODE = "from mosaic.there import main; main()"
 CALL_SECONDS = 120.0
+SSH_FAILED = 255
+"""What `ssh` ends with where it is its own fault."""
 _SAID_CHARACTERS = 600
-
-
-def ssh_command(host: HostSpec, words: Sequence[str]) -> list[str]:
-    """Return the arguments that run a program on a host; each word arrives there as it is."""
-    ssh = find_tool("ssh")
-    if ssh is None:
-        hint = "install OpenSSH's client; only work on other machines needs it"
-        raise ProgramNotFoundError("ssh", problem="it is not on the PATH", hint=hint)
-    return [ssh, *host.options, *OPTIONS, "--", host.address, shlex.join(words)]
 
 
 class Conversation:
@@ -85,7 +69,8 @@ class Conversation:
         """Send the question, with data or what is in a file."""
         size = data.stat().st_size if isinstance(data, Path) else len(data)
         head = {**values, "word": self._word, "version": __version__, "data": size}
-        with self._as_unreachable():
+        # Where the other side takes no more, it says why, or nothing: `answers` finds out.
+        with self._as_unreachable(), contextlib.suppress(BrokenPipeError):
             self._pipe.write(json.dumps(head).encode() + b"\n")
             if isinstance(data, Path):
                 with open(data, "rb") as file:
@@ -109,7 +94,7 @@ class Conversation:
         try:
             for frame in read_frames(self._heard(quiet_seconds), self._word):
                 if error := frame.values.get("error"):
-                    raise error_from(error)
+                    raise error_from(error, self._host.name)
                 yield frame
         except (OSError, ValueError) as error:
             raise self._unreachable(str(error)) from None
@@ -136,6 +121,10 @@ class Conversation:
         if quiet_seconds is None:
             return self._process.stdout
         return io.BufferedReader(_Attentive(self._process.stdout.fileno(), quiet_seconds))
+
+    def was_refused(self) -> bool:
+        """Tell whether the machine was reached, and our program ended there without an answer."""
+        return self._process.poll() not in (None, SSH_FAILED) and self._process.returncode >= 0
 
     def close(self) -> None:
         """End the call here; what it began there goes on."""
@@ -182,11 +171,17 @@ def call(
 
     Raises:
         UnreachableError: it did not answer; whether it heard is not known.
+        HostNotReadyError: there is not what could hear: another Python, no `mission`.
         MissionError: what it could not do.
     """
     with Conversation(host) as conversation, conversation.within(seconds):
         conversation.ask({"op": op, **values}, data)
-        return conversation.answer()
+        try:
+            return conversation.answer()
+        except UnreachableError:
+            if conversation.was_refused():
+                refuse_unready(host)
+            raise
 
 
 class _Attentive(io.RawIOBase):
@@ -212,12 +207,13 @@ class _Attentive(io.RawIOBase):
         return len(data)
 
 
-def error_from(error: Mapping[str, Any]) -> MissionError:
-    """Return an error of the other side as one of ours."""
+def error_from(error: Mapping[str, Any], host: str) -> MissionError:
+    """Return an error of the other side as one of ours, with the name of that."""
     from mosaic import errors
 
     detail, hint = error.get("detail"), error.get("hint")
     if program := error.get("program"):
-        return ProgramNotFoundError(program, problem=detail or "", hint=hint or "")
+        problem = f"on `{host}`: {detail or ''}"
+        return ProgramNotFoundError(program, problem=problem, hint=hint or "")
     kind = errors.HeldError if error.get("code") == errors.HeldError.code else FailedError
-    return kind(str(error.get("message")), detail=detail, hint=hint)
+    return kind(f"on `{host}`: {error.get('message')}", detail=detail, hint=hint)

@@ -95,6 +95,7 @@ class Linked:
     seen_at: datetime | None = None
     unreachable_since: datetime | None = None
     problem: Text = ""
+    """Why it does not answer, or does not go on where it does."""
 
 
 def find_sent(run: Run) -> Sent | None:

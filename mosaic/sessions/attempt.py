@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from typing import TYPE_CHECKING
 
 from mosaic.errors import CheckpointNotFoundError, MissionError
@@ -15,17 +16,21 @@ from mosaic.machine.disk import write_private
 from mosaic.plan.ends import end_phrase
 from mosaic.records import dataclass, replace
 from mosaic.runs.folders import run_of, runs_of_task
+from mosaic.store.layout import HOST_FILE
 from mosaic.store.state import find_object
 
 if TYPE_CHECKING:
     from mosaic.model import Session, Task
     from mosaic.ports import Runtime
     from mosaic.runs.checkpoint import FoundCheckpoint
+    from mosaic.runs.record import Run
     from mosaic.runs.report import Asked
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.store.tasks import Snapshot
 
 ATTEMPTS_NAME = "attempts.json"
+BY_FOLDER = frozenset(("claude", "gemini", "opencode"))
+"""Runtimes that keep a conversation by the folder that they work in."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,9 +77,37 @@ def plan_attempt(
         return attempt
     if last.runtime != runtime.name or not runtime.can_continue(conversation):
         return attempt
+    wanted = request.hosts[0] if request.hosts else ""
+    if machine_of(run) != wanted:
+        return attempt  # the machine that has the conversation is another one
     if (recorded := run.result()) and recorded.cause == "usage":
         return attempt  # the runtime would not take that conversation: begin a new one
     return replace(attempt, conversation=conversation)
+
+
+def machine_of(run: Run) -> str | None:
+    """Return the machine that a run was handed to; empty for this one, None where nobody knows."""
+    if not os.path.lexists(run.dir / HOST_FILE):
+        return ""
+    from mosaic.remote.sent import find_sent  # start-up: few are elsewhere
+
+    try:
+        sent = find_sent(run)
+    except MissionError:
+        return None
+    return sent.host if sent else ""
+
+
+def has_conversation(snapshot: Snapshot, task_id: str, host: str) -> bool:
+    """Tell whether the conversation of a task's last session can be continued on a machine.
+
+    Each attempt there has a folder of its own, and some agents look for a conversation only in the
+    folder that it was begun in.
+    """
+    sessions = _ended_sessions(snapshot, task_id)
+    if not sessions or sessions[-1].runtime in BY_FOLDER:
+        return False
+    return machine_of(run_of(snapshot.layout.runs_dir, task_id, sessions[-1].run_id or "")) == host
 
 
 def find_checkpoint(snapshot: Snapshot, task_id: str, seq: int) -> FoundCheckpoint:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ from mosaic.text.merge3 import OURS
 from mosaic.workspaces.record import workspace_at
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mosaic.runs.record import Run, RunMeta
     from mosaic.sessions.liveness import FoundLock
     from mosaic.store.draft import Draft
@@ -82,12 +85,31 @@ def bring_home(run: Run, sent: Sent) -> None:
         _call(meta, session, mission_file)
 
 
-def state_from(run: Run, sent: Sent, values: dict[str, Any]) -> RunState:
-    """Return where a run stands as its machine says it, with that machine's name."""
+def state_from(run: Run, sent: Sent, values: dict[str, Any], ahead_seconds: float) -> RunState:
+    """Return where a run stands as its machine says it, with that machine's name.
+
+    Its times are turned into those of the clock here, which that of there is ahead of.
+    """
     state = load_record(RunState, values, run.dir / "state.json")
     agent = replace(state.agent, host=sent.host) if state.agent else None
     place = {"executor": sent.executor, "host": sent.host}
-    return replace(state, agent=agent, supervisor_pid=None, place=place)
+    begun = run.meta().created_at
+    return replace(
+        state,
+        agent=agent,
+        supervisor_pid=None,
+        place=place,
+        started_at=_as_here(state.started_at, ahead_seconds, begun),
+        updated_at=_as_here(state.updated_at, ahead_seconds, begun),
+        finished_at=_as_here(state.finished_at, ahead_seconds, begun),
+    )
+
+
+def _as_here(moment: Any, ahead_seconds: float, earliest: datetime) -> Any:
+    """Return a moment of another clock as that of here has it, between the begin and now."""
+    if moment is None:
+        return None
+    return max(earliest, min(utc_now(), moment - timedelta(seconds=ahead_seconds)))
 
 
 def _find_lock(run: Run, meta: RunMeta, layout: Any) -> FoundLock | None:
@@ -159,12 +181,19 @@ def _refuse_changed(top: Path, sent: Sent, tip: str) -> None:
 def _session_of(run: Run, sent: Sent) -> Session:
     values: Any = sent.end["session"]
     session = load_record(Session, dict(values), run.dir / "host.json")
-    return replace(session, host=sent.host)
+    ended = _as_here(session.ended_at, _ahead_of(sent), run.meta().created_at)
+    return replace(session, host=sent.host, ended_at=ended)
 
 
 def _state_of(run: Run, sent: Sent) -> RunState:
     values: Any = sent.end.get("state") or {}
-    return state_from(run, sent, dict(values))
+    return state_from(run, sent, dict(values), _ahead_of(sent))
+
+
+def _ahead_of(sent: Sent) -> float:
+    """Return how far the clock there was ahead when it told the end."""
+    found = sent.end.get("ahead_seconds")
+    return float(found) if isinstance(found, int | float) else 0.0
 
 
 def _record(draft: Draft, run: Run, meta: RunMeta, sent: Sent, session: Session) -> None:

@@ -104,6 +104,8 @@ class Judgement(NamedTuple):
     """Whether it lives but does nothing until it is continued."""
     host: str = ""
     """The host that it was handed to; empty where it is, or was, a process of this machine."""
+    problem: str = ""
+    """Why it lives and does not go on."""
 
 
 class FoundLock(NamedTuple):
@@ -245,7 +247,11 @@ def _judge_sent(run_dir: Path) -> Judgement | None:
     if link.unreachable_since is None:
         machine = f"`{sent.carrier}` of `{sent.host}`" if sent.carrier else f"`{sent.host}`"
         words = "it waits for a machine of" if sent.is_waiting else "it runs on"
-        return alive(f"{words} {machine}")._replace(host=sent.host)
+        words = f"{words} {machine}"
+        if sent.end:
+            words = f"it ended on {machine}, and that is recorded next"
+        words += f"; it cannot go on: {link.problem}" if link.problem else ""
+        return alive(words)._replace(host=sent.host, problem=link.problem)
     since = f"{link.unreachable_since.astimezone():%Y-%m-%d %H:%M}"
     words = f"`{sent.host}` is unreachable since {since}: {link.problem}"
     return unknown(words)._replace(host=sent.host)

@@ -20,9 +20,11 @@ import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from mosaic import __version__
 from mosaic.errors import FailedError, MissionError, ProgramNotFoundError
 from mosaic.machine.disk import create_private_dir
 from mosaic.machine.person import HOME_VARIABLE
+from mosaic.machine.signature import access_error
 from mosaic.records import NamedTuple
 from mosaic.remote.frames import write_frame
 from mosaic.there.parts import part_of, take_part
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 LARGEST_QUESTION = 8 << 20
+BEGINNING = ("known", "prepare", "go")
+"""What is asked so that work begins."""
 
 
 class Asked(NamedTuple):
@@ -48,7 +52,6 @@ class Asked(NamedTuple):
 
 def main() -> None:
     """Answer one question."""
-    folder = set_up(sys.argv[1], sys.argv[2:])
     # Whatever else writes to stdout must not come between two halves of an answer.
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
@@ -62,8 +65,11 @@ def main() -> None:
         with turn:  # one thread may say that the link holds while another works
             write_frame(pipe, word, said, data)
 
-    place = part_of(folder)
+    place: Path | None = None
     try:
+        _refuse_other_version(values)
+        folder = set_up(sys.argv[1], sys.argv[2:])
+        place = part_of(folder)
         if size := int(values.get("data") or 0):
             take_part(stdin, size, place)
         _answer(Asked(folder, values, place, stdin, answer))
@@ -74,7 +80,18 @@ def main() -> None:
             answer(error=_facts(error))
         sys.exit(1)
     finally:
-        place.unlink(missing_ok=True)
+        if place is not None:
+            place.unlink(missing_ok=True)
+
+
+def _refuse_other_version(values: Mapping[str, Any]) -> None:
+    """Begin nothing for another version; what was begun is followed to its end all the same."""
+    version = values.get("version")
+    if values.get("op") in BEGINNING and version != __version__:
+        raise FailedError(
+            f"version {__version__} of `mission` is installed there, and it is {version} here",
+            hint="`mission hosts check --install` puts the same version there",
+        )
 
 
 def set_up(folder: str, paths: Sequence[str]) -> Path:
@@ -97,6 +114,7 @@ def _answer(asked: Asked) -> None:
         "follow": work.follow,
         "stop": work.stop,
         "drop": receive.drop,
+        "sweep": receive.sweep,
     }
     op = str(asked.values.get("op"))
     if op not in answers:
@@ -105,6 +123,8 @@ def _answer(asked: Asked) -> None:
 
 
 def _facts(error: Exception) -> dict[str, Any]:
+    if isinstance(error, OSError):
+        error = access_error("used", error.filename or "its folder", error)
     return {
         "code": getattr(error, "code", None),
         "message": getattr(error, "message", None) or f"{type(error).__name__}: {error}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -9,8 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic import __version__
+from mosaic.errors import MissionError
 from mosaic.machine.identity import boot_id, host_name
+from mosaic.machine.lock import is_folder_held
 from mosaic.runtimes import BUILT_IN, get_runtime
+from mosaic.there.receive import find_attempt, run_at
 
 if TYPE_CHECKING:
     from mosaic.there import Asked
@@ -31,13 +35,26 @@ def tell_about(asked: Asked) -> None:
         clock=time.time(),
         free_bytes=shutil.disk_usage(asked.folder).free,
         agents=[_agent(name) for name in BUILT_IN if name != "demo"],
-        runs=[str(each.relative_to(asked.folder).parent) for each in list_attempts(asked.folder)],
+        attempts=[_kept(each) for each in list_attempts(asked.folder)],
     )
 
 
 def list_attempts(folder: Path) -> list[Path]:
     """Return what is noted of each attempt below our folder."""
     return sorted(folder.glob("missions/*/runs/*/work.json"))
+
+
+def _kept(work_file: Path) -> dict[str, Any]:
+    """Return what is known of an attempt: what can no longer be read still takes room."""
+    place = work_file.parent
+    known: dict[str, Any] = {"mission": place.parent.parent.name, "run": place.name}
+    with contextlib.suppress(MissionError, OSError):
+        attempt = find_attempt(place)
+        if attempt is not None:
+            known |= {name: getattr(attempt, name) for name in ("token", "went", "carrier")}
+            known["age_seconds"] = max(0.0, time.time() - work_file.stat().st_mtime)
+            known["at_work"] = attempt.went and is_folder_held(run_at(place, attempt).dir)
+    return known
 
 
 def _agent(name: str) -> dict[str, Any]:

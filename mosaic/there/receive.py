@@ -6,14 +6,13 @@ Nothing is run yet. Sent a second time, what was taken in whole is left as it is
 from __future__ import annotations
 
 import contextlib
-import tarfile
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import FailedError, HeldError, MissionError
 from mosaic.git.checkpoint_store import OUR_REFS
 from mosaic.git.claims import Claim, find_claim, release_claim, take_claim
-from mosaic.git.git import run_git
+from mosaic.git.git import refuse_old_git, run_git
 from mosaic.git.objects import share_objects
 from mosaic.git.packs import take_pack
 from mosaic.git.remote_refs import fetch_refs
@@ -28,7 +27,7 @@ from mosaic.runs.folders import run_of
 from mosaic.store.consent import allow, commands_of
 from mosaic.store.mission_file import load_mission
 from mosaic.store.state import ensure_state_dir
-from mosaic.there.parts import remove_parts
+from mosaic.there.parts import remove_parts, unpack_part
 from mosaic.workspaces.furnish import run_setup
 from mosaic.workspaces.provision import WorkspaceRequest, provision
 
@@ -183,7 +182,8 @@ def _claimed_in(attempt: Attempt) -> str:
 
 
 def tell_known(asked: Asked) -> None:
-    """Answer with the commits that need not be sent."""
+    """Answer with the commits that need not be sent; a FailedError where git is too old."""
+    refuse_old_git()
     place = place_of(asked)
     repo = repo_of(place)
     known: list[str] = []
@@ -206,14 +206,18 @@ def prepare(asked: Asked) -> None:
     with hold_folder(place, wait_seconds=TURN_SECONDS):
         attempt = _noted(asked, place)
         if not attempt.is_ready:
-            received = create_private_dir(place / "received")
-            with tarfile.open(asked.data) as archive:
-                archive.extractall(received, filter="data")
-            with hold_folder(mission_dir, wait_seconds=TURN_SECONDS):
-                _take_commits(asked, repo, received)
-                _drop_unbegun(place, attempt)
-            take_in(asked.values, place, received)
-            remove_folder(place, received)
+            try:
+                received = create_private_dir(place / "received")
+                unpack_part(asked.data, received)
+                with hold_folder(mission_dir, wait_seconds=TURN_SECONDS):
+                    _take_commits(asked, repo, received)
+                    _drop_unbegun(place, attempt)
+                take_in(asked.values, place, received)
+                remove_folder(place, received)
+            except (MissionError, OSError):
+                with contextlib.suppress(MissionError):  # why it could not be taken in says more
+                    remove_attempt(place, attempt.run_id)
+                raise
     remove_parts(asked.folder)
     asked.answer(ready=True)
 
@@ -344,6 +348,10 @@ def drop(asked: Asked) -> None:
     place = place_of(asked)
     mission_dir = place.parent.parent
     if find_attempt(place) is None:
+        with contextlib.suppress(HeldError):  # then it is just being taken in
+            if place.is_dir():
+                with hold_folder(place):
+                    remove_folder(place.parent, place)
         asked.answer(dropped=False)
         return
     # Both: nobody may begin it, and nobody may take in another, in between.
@@ -360,6 +368,18 @@ def drop(asked: Asked) -> None:
     asked.answer(dropped=True)
 
 
+def sweep(asked: Asked) -> None:
+    """Remove what is kept for a mission beside attempts, where no attempt at it is left."""
+    folder = asked.folder / "missions" / safe_segment(str(asked.values["mission"]))
+    removed = False
+    if folder.is_dir():
+        with hold_folder(folder, wait_seconds=TURN_SECONDS):
+            if not any(folder.glob("runs/*")):
+                remove_folder(folder.parent, folder)
+                removed = True
+    asked.answer(removed=removed)
+
+
 def _forget(place: Path, attempt: Attempt) -> None:
     repo = repo_of(place)
     with contextlib.suppress(HeldError):  # another attempt has it by now
@@ -371,9 +391,10 @@ def _forget(place: Path, attempt: Attempt) -> None:
 
 def remove_attempt(place: Path, run_id: str) -> None:
     """Remove what this machine keeps of an attempt, but for commits that a next one builds on."""
+    # First what takes most room: the disk may be full.
+    remove_folder(place.parent, place)
     repo = repo_of(place)
     command = ["for-each-ref", "--format=%(refname)", f"{RUN_REFS}/{run_id}/"]
-    for name in run_git(command, repo).text.split():
+    for name in run_git(command, repo).text.split() if (repo / "HEAD").exists() else ():
         if not name.endswith(("/branch", "/head")):  # by these the next one is sent in parts
             run_git(["update-ref", "-d", name], repo)
-    remove_folder(place.parent, place)

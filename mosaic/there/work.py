@@ -60,9 +60,11 @@ def go(asked: Asked) -> None:
             write_attempt(place, attempt, went=True)
             try:
                 begin(asked.values, place, attempt)
-            except MissionError:
-                write_attempt(place, attempt)
-                raise
+            except (MissionError, OSError):
+                if not is_folder_held(run_at(place, attempt).dir):
+                    write_attempt(place, attempt)
+                    raise
+                # Its supervisor is at work: what failed came after, and is seen at its end.
     state = run_at(place, attempt).find_state()
     agent = dump_record(state.agent) if state and state.agent else None
     asked.answer(agent=agent, host=host_name(), boot=boot_id())
@@ -170,7 +172,7 @@ class _Follower:
             time.sleep(POLL_SECONDS)
 
     def _tell(self, data: bytes = b"", **said: Any) -> None:
-        self._asked.answer(data, **said)
+        self._asked.answer(data, clock=time.time(), **said)
 
     def _tell_logs(self) -> None:
         for name in MIRRORED:

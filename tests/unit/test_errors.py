@@ -57,6 +57,7 @@ MADE: list[tuple[MissionError, str, int]] = [
     (errors.ProgramNotFoundError("p", problem="gone", hint="h"), "PROGRAM_NOT_FOUND", 1),
     (errors.HostsFullError("T-1", {"box": 2}), "HOSTS_FULL", 4),
     (errors.UnreachableError("box", "timed out"), "HOST_UNREACHABLE", 1),
+    (errors.HostNotReadyError("box", "git: not found", hint="install git"), "HOST_NOT_READY", 1),
     (errors.ExtraMissingError("mission board", "board", "textual"), "EXTRA_MISSING", 1),
     (errors.PluginError("runtime", "x", "some-package 1.0", "why"), "PLUGIN_BROKEN", 1),
     (errors.GitError("x"), "GIT_FAILED", 1),
