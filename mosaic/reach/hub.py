@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import parse_json
-from mosaic.errors import FailedError, HeldError, MissionError
+from mosaic.errors import FailedError, GitError, MissionError, UnreachableError
 from mosaic.git.checkpoint_store import SHA256_DIGITS, keep_packed
 from mosaic.git.file_trees import list_files, read_files
 from mosaic.git.git import common_dir, run_git
@@ -29,7 +29,7 @@ from mosaic.remote.record import CHUNK_BYTES, CHUNKS, MIRRORED, read_record
 from mosaic.remote.sent import find_stop, hub_run, is_away, write_sent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from mosaic.git.claims import Claim
     from mosaic.remote.hub import HubRun
@@ -97,7 +97,8 @@ class HubListener(Listener):
     def _look(self, there: HubRun, top: Path) -> bool:
         """Take in what is new, and tell whether anything was."""
         was = self._claim
-        refs, claim = there.look(was)
+        with self._asking():
+            refs, claim = there.look(was)
         found = {name: oid for name, oid in refs.items() if name not in SENT}
         is_new = found != self._has
         if is_new:
@@ -107,21 +108,31 @@ class HubListener(Listener):
         if self._sent.end:
             return True
         self._look_at(claim)
-        self._pass_wish(there)
+        with self._asking():
+            self._pass_wish(there)
         return is_new or was != self._claim
 
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Ask the hub in the `with` block: where git fails, it does not answer."""
+        try:
+            yield
+        except GitError as error:
+            raise UnreachableError(self._sent.host, error.detail or error.message) from None
+
     def _look_at(self, claim: Claim | None) -> None:
-        """See who carries it, and that they live; a FailedError where that is not so."""
+        """See who carries it, and that they live; an UnreachableError where that is not so."""
         if claim is None or claim.token != self._sent.token:
-            by = f", but {claim.by}" if claim else ""
-            raise HeldError(f"the hub has not this attempt as the one at its task{by}")
+            by = f"now: {claim.by}" if claim else "nobody has it"
+            raise UnreachableError(self._sent.host, f"its claim in the hub is lost; {by}")
         if is_renewed := claim != self._claim:
             self._claim, self._renewed_at = claim, time.monotonic()
             machine = claim.carrier.partition(" ")[0]
             if machine != self._sent.carrier:
                 write_sent(self._run, self._sent, carrier=machine)
         elif claim.carrier and time.monotonic() > self._renewed_at + MISSED_SECONDS:
-            raise FailedError(f"`{self._sent.carrier}` has not renewed its claim in the hub")
+            words = f"`{self._sent.carrier}` has not renewed its claim in the hub"
+            raise UnreachableError(self._sent.host, words)
         if (is_renewed and claim.carrier) or self._link.unreachable_since:
             self._note_link(None)
 
@@ -140,7 +151,8 @@ class HubListener(Listener):
         """Fetch commits, and write what they tell into the record here."""
         run, sent = self._run, self._sent
         has = [*filter(None, [sent.work]), *known_commits(there.top, sent.commits.values())]
-        fetch_commits(there.top, there.hub, commits.values(), has)
+        with self._asking():
+            fetch_commits(there.top, there.hub, commits.values(), has)
         brought = {name: oid for name, oid in commits.items() if name != ENDED}
         kept = _but_record(brought)  # one record takes the place of another
         if kept:
