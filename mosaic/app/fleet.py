@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.hosts import add_host, hosts_to_check
@@ -41,10 +42,12 @@ class ListedFleet(NamedTuple):
 
 def connect_fleet(name: str, scheduler: str, values: Mapping[str, Any]) -> HostSpec:
     """Write a fleet into the person's own settings; one of that name gets the values as well."""
+    if os.path.isfile(os.path.expanduser(scheduler)):
+        scheduler = os.path.abspath(os.path.expanduser(scheduler))
     return add_host(name, {**values, "scheduler": scheduler})
 
 
-def start_fleet_here(name: str, agents: int) -> HostSpec:
+def start_fleet_here(name: str, agents: int, labels: Sequence[str] = ()) -> HostSpec:
     """Start a fleet on this machine, for so many agents at once, and write it into the settings.
 
     HeldError where one of that name runs, FailedError where it does not start.
@@ -58,8 +61,10 @@ def start_fleet_here(name: str, agents: int) -> HostSpec:
             detail=known.where,
             hint=f"`mission fleet local {agents} --name NAME` takes another name",
         )
-    start_local_fleet(name, agents)
-    return add_host(name, {"scheduler": scheduler, "folder": str(folder / WORK), "max": agents})
+    labels = labels or (known.labels if known else ())  # those that it had before
+    start_local_fleet(name, agents, labels)
+    values = {"folder": str(folder / WORK), "max": agents, "labels": [*labels]}
+    return add_host(name, {"scheduler": scheduler, **values})
 
 
 def stop_fleet_here(name: str) -> bool:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.doctor import Item, State
 from mosaic.app.host_facts import KeptHere, clock_item, fact_items
 from mosaic.errors import ExtraMissingError, MissionError
-from mosaic.remote.fleet import ask_workers, look_at_fleet
+from mosaic.executors.dask import with_hub
+from mosaic.git.git import find_work_tree
+from mosaic.git.remote_refs import address_of
+from mosaic.remote.fleet import SAME_HINT, ask_workers, look_at_fleet
 from mosaic.remote.local_fleet import SCHEDULER_FILE, local_fleet_dir
 from mosaic.remote.on_fleet import tell_versions
 from mosaic.text.lines import counted
@@ -19,7 +23,6 @@ if TYPE_CHECKING:
     from mosaic.remote.fleet import FleetState
     from mosaic.settings import HostSpec
 
-SAME_HINT = "install the same versions for the scheduler and all workers as here"
 WORKER_LINE = 'dask worker {} --nthreads 2 --resources "agents=2"'
 
 
@@ -73,16 +76,18 @@ def _workers(spec: HostSpec, fleet: FleetState) -> Iterator[Item]:
 
 
 def _machines(spec: HostSpec, fleet: FleetState) -> Iterator[Item]:
-    """Ask one worker of each machine what that machine has."""
+    """Ask one worker of each machine what that machine has, and whether it reaches the hub."""
     asked = {worker.machine: worker.address for worker in fleet.workers}
     if not asked:
         return
     began = time.time()
     try:
-        answers = ask_workers(spec, "about", {}, asked.values())
+        hub = _hub_of(spec)
+        answers = ask_workers(spec, "about", {"hub": hub}, asked.values())
     except MissionError as error:
         yield Item("machines", State.BAD, error.summary, error.hint)
         return
+    yield _hub(hub, answers)
     for machine, address in asked.items():
         said = answers.get(address)
         if said is None:
@@ -94,6 +99,25 @@ def _machines(spec: HostSpec, fleet: FleetState) -> Iterator[Item]:
                 yield item._replace(name=f"{machine} {item.name}")
 
 
+def _hub_of(spec: HostSpec) -> str:
+    """Return the hub of a fleet for the project that one stands in; empty where that says none."""
+    top = find_work_tree(Path.cwd())
+    remote = with_hub(spec, top).remote if top else spec.remote
+    return address_of(top or Path.cwd(), remote) if remote else ""
+
+
+def _hub(hub: str, answers: Mapping[str, dict[str, Any] | MissionError]) -> Item:
+    if not hub:
+        words = "none is named; tasks of a project use one beside its git folder"
+        return Item("hub", State.MISSING, words, "check it in the project, or name a `remote`")
+    for said in answers.values():
+        if isinstance(said, dict) and (why := said.get("hub_problem")):
+            hint = "name a git remote, a URL or a path that all workers can push to: `--remote`"
+            return Item("hub", State.BAD, f"a worker cannot reach `{hub}`: {why}", hint)
+    return Item("hub", State.OK, f"`{hub}`")
+
+
 def _facts(fleet: str, said: Mapping[str, Any], began: float) -> Iterator[Item]:
+    yield _versions("versions", said["versions"])
     yield clock_item(float(said["clock"]), began)
     yield from fact_items(said, KeptHere(), fleet)

@@ -258,7 +258,7 @@ def hand_off_task(
 
 def _hand_off_away(mission_file: Path, request: HandOffRequest, host: HostSpec) -> HandedOff:
     """Hand a task to an agent on another machine; always in a worktree, and headless."""
-    from mosaic.executors.ssh import SshExecutor  # start-up, as above
+    from mosaic.executors import get_away_kind  # start-up, as above
     from mosaic.sessions.session import hand_off
 
     request = replace(request, worktree=True, mode=Mode.HEADLESS, hosts=(host.name,))
@@ -267,7 +267,8 @@ def _hand_off_away(mission_file: Path, request: HandOffRequest, host: HostSpec) 
         is_known = not host.scheduler and has_conversation(snapshot, task_id, host.name)
         request = replace(request, fresh=request.fresh or not is_known)
     asked = {name: getattr(request, name) for name in ("model", "force", "resuming", "fresh")}
-    executor = SshExecutor(mission_file, host, asked, calls_person=request.calls_person)
+    kind = get_away_kind(host)
+    executor = kind(mission_file, host, asked, calls_person=request.calls_person)
     return hand_off(mission_file, request, executor, executor.send_ahead)
 
 

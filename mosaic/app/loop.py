@@ -136,7 +136,7 @@ def run_pool(
     on_hosts = room_on_hosts(mission_file, request.hosts)
     if on_hosts is not None and on_hosts < room:
         room = size = on_hosts
-        face.say(f"`max` of the hosts allows {room} at once")
+        face.say(f"the hosts have room for {room} at once")
     if room < size:
         face.say(f"`maxParallel` in mission.json allows {room} at once")
     pool = Pool(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from mosaic.errors import HostsFullError, UnreachableError, UsageError
-from mosaic.plan.hosts import fitting_hosts, freest_host
+from mosaic.errors import HostsFullError, MissionError, UnreachableError, UsageError
+from mosaic.plan.hosts import RUNS_ON, fitting_hosts, freest_host, wanted_words
 from mosaic.records import replace
 from mosaic.sessions.choice import choose_task
 from mosaic.sessions.dead_sessions import read_recovered
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from mosaic.settings import HostSpec
     from mosaic.store.layout import Layout
 
-RUNS_ON = "runs_on"
 _TURN = threading.Lock()
 _BEGINNING: Counter[str] = Counter()
 """Sessions that this process is about to begin on each machine: no lock speaks of them yet."""
@@ -84,16 +83,27 @@ def room_on_hosts(mission_file: Path, names: tuple[str, ...]) -> int | None:
     if not names:
         return None
     mission = load_mission(mission_file).mission
-    most = [get_host(mission, name).max for name in names]
+    most = [_room_of(get_host(mission, name)) for name in names]
     return None if None in most else sum(filter(None, most))
+
+
+def _room_of(host: HostSpec) -> int | None:
+    """Return how many sessions a host takes at once: a fleet as many as its workers have agents."""
+    if not host.scheduler:
+        return host.max
+    from mosaic.remote.fleet import look_at_fleet  # start-up, as above
+
+    agents = 0
+    with suppress(MissionError):  # whoever hands the first task to it says why
+        agents = look_at_fleet(host).agents
+    return min((most for most in (agents, host.max) if most), default=None)
 
 
 def _that_fit(mission: Mission, request: HandOffRequest, task: Task) -> list[HostSpec]:
     """Return the machines that will do; none: it is worked on here."""
     from mosaic.remote.hosts import get_host, known_hosts  # start-up, as above
 
-    wanted = task.more.get(RUNS_ON, ())
-    words = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    words = wanted_words(task)
     if not (request.hosts or words):
         return []
     named = [get_host(mission, name) for name in request.hosts]

@@ -40,6 +40,9 @@ def connect_command(
     labels: list[str] | None = Option(
         None, "--label", metavar="WORD", help="A resource of its workers that tasks may ask for."
     ),
+    remote: str | None = Option(
+        None, metavar="REMOTE", help="The git remote that all workers reach: a URL or a path."
+    ),
     folder: str | None = Option(
         None, metavar="DIR", help="Where workers keep everything of ours; usually `~/.mosaic`."
     ),
@@ -52,7 +55,14 @@ def connect_command(
     as_json: Json = False,
 ) -> int:
     """Add a fleet to your own settings, or change what is set of it, and look at it."""
-    values = {"max": most, "labels": labels, "folder": folder, "env": env, "path": paths}
+    values = {
+        "max": most,
+        "labels": labels,
+        "remote": remote,
+        "folder": folder,
+        "env": env,
+        "path": paths,
+    }
     spec = app.connect_fleet(name, scheduler, values)
     found = {spec.name: [*check_host(spec, kept_here(None))]}
     ok = is_fit(found)
@@ -71,13 +81,16 @@ def connect_command(
 def local_command(
     agents: int = Argument(metavar="N", min=1, help="How many agents may work at once."),
     name: str = Option(LOCAL, "--name", metavar="NAME", help="A name of your own for it."),
+    labels: list[str] | None = Option(
+        None, "--label", metavar="WORD", help="What tasks may ask for there by `runs_on`."
+    ),
     as_json: Json = False,
 ) -> int:
     """Start a fleet on this machine, in the background, and add it to your own settings.
 
     It listens on 127.0.0.1: every user of this machine could have it run programs as you.
     """
-    spec = app.start_fleet_here(name, agents)
+    spec = app.start_fleet_here(name, agents, labels or ())
     words = f"fleet {clean(spec.name)} takes {counted(agents, 'agent')} at once on this machine"
     return answer(
         "fleet.started",

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.executors.background import Supervised
+    from mosaic.executors.dask import DaskExecutor
+    from mosaic.executors.ssh import SshExecutor
     from mosaic.ports import Executor
     from mosaic.runs.record import Run
+    from mosaic.settings import HostSpec
 
 # Module and class by name: start-up, only the executor that is used is imported.
 BUILT_IN = {
@@ -79,6 +82,17 @@ def executor_of(run: Run) -> Supervised:
     except UsageError:
         pass
     return _kind_of("process").reach(run)
+
+
+def get_away_kind(host: HostSpec) -> type[DaskExecutor | SshExecutor]:
+    """Return the executor by which a task is handed to another machine, or to a fleet."""
+    if host.scheduler:
+        from mosaic.executors.dask import DaskExecutor  # start-up: only the one that is used
+
+        return DaskExecutor
+    from mosaic.executors.ssh import SshExecutor
+
+    return SshExecutor
 
 
 def known_executors(*, asked: object = None) -> list[str]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mosaic.ports import Order, Started
     from mosaic.remote.sent import Sent
     from mosaic.runs.record import RunMeta
+    from mosaic.settings import HostSpec
     from mosaic.workspaces.record import Workspace
 
 
@@ -86,7 +87,7 @@ class HubExecutor(AwayExecutor, ABC):
         sent = write_sent(run, self._sent, went=True)
         try:
             self._claim(meta, parcel)
-            self.submit(sent, self._line(run, meta, parcel))
+            self.submit(sent, carrier_values(run, sent, parcel, self._host))
         except MissionError:
             write_sent(run, sent, went=False)
             with contextlib.suppress(MissionError):
@@ -108,14 +109,16 @@ class HubExecutor(AwayExecutor, ABC):
         order = {**self._values, **late}
         return write_values(self._run.top, ORDER_NAME, order, self._files)
 
-    def _line(self, run: Run, meta: RunMeta, parcel: str) -> dict[str, JsonValue]:
-        return {
-            "hub": self._sent.hub,
-            "parcel": parcel,
-            "mission": self._sent.mission,
-            "project": self._project,
-            "task": meta.task_id,
-            "run": run.id,
-            "token": self._sent.token,
-            "env": dict(variables_to_send(self._host)),
-        }
+
+def carrier_values(run: Run, sent: Sent, parcel: str, host: HostSpec) -> dict[str, JsonValue]:
+    """Return what a machine needs to carry a run, the variables that may go there included."""
+    return {
+        "hub": sent.hub,
+        "parcel": parcel,
+        "mission": sent.mission,
+        "project": sent.project,
+        "task": run.meta().task_id,
+        "run": run.id,
+        "token": sent.token,
+        "env": dict(variables_to_send(host)),
+    }

@@ -11,10 +11,13 @@ from mosaic.settings import HostSpec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from mosaic.model import Task
+
+RUNS_ON = "runs_on"
 HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 HOST_ADDRESS = re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.@:%/\[\]+-]*")
 """What `ssh` takes for a destination; never what it would take for an option."""
-HOST_SCHEDULER = re.compile(r"(?:tcp|tls|ws|wss|ucx)://[^\s/?#@]+|(?:/|~/).+")
+HOST_SCHEDULER = re.compile(r"(?:tcp|tls)://[^\s/?#@]+|(?:/|~/).+")
 """What Dask takes for a scheduler: its address, or the file that has it."""
 HOST_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LISTS = ("labels", "setup", "options", "env", "path")
@@ -84,6 +87,12 @@ def parse_host(name: str, values: Any) -> HostSpec:
     if fault := host_fault(spec):
         raise ValueError(*fault)
     return spec
+
+
+def wanted_words(task: Task) -> tuple[str, ...]:
+    """Return what a task asks of the host it runs on: labels, or its name."""
+    wanted = task.more.get(RUNS_ON, ())
+    return (wanted,) if isinstance(wanted, str) else tuple(wanted)
 
 
 def fitting_hosts(specs: Iterable[HostSpec], wanted: Iterable[str]) -> list[HostSpec]:

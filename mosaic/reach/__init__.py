@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mosaic.errors import HeldError
 from mosaic.machine.lock import hold_folder
@@ -20,10 +21,23 @@ from mosaic.reach.pipe import PipeListener
 from mosaic.remote.sent import find_sent
 from mosaic.runs.record import Run
 
+if TYPE_CHECKING:
+    from mosaic.reach.listener import Listener
+    from mosaic.remote.sent import Sent
+
 
 def main() -> None:
     """Listen for the run that the last argument names."""
     run = Run(dir=Path(sys.argv[-1]))
     with contextlib.suppress(HeldError), hold_folder(run.dir):
         sent = find_sent(run)
-        (HubListener if sent and sent.hub else PipeListener)(run).run()
+        listener_for(sent)(run).run()
+
+
+def listener_for(sent: Sent | None) -> type[Listener]:
+    """Return what listens to a run, by how it was sent."""
+    if sent is not None and sent.executor == "dask":
+        from mosaic.reach.fleet import FleetListener  # start-up: the others need no fleet
+
+        return FleetListener
+    return HubListener if sent is not None and sent.hub else PipeListener

@@ -6,18 +6,21 @@ import contextlib
 import time
 from abc import ABC, abstractmethod
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import dump_record
-from mosaic.errors import MissionError, UnreachableError
+from mosaic.errors import HeldError, MissionError, UnreachableError
 from mosaic.machine.clock import utc_now
+from mosaic.remote.hosts import get_host
 from mosaic.remote.sent import LINK_FILE, Linked, Sent, find_link, find_sent, is_away
 from mosaic.sessions.bring_home import bring_home, state_from
+from mosaic.store.consent import find_unallowed
+from mosaic.store.mission_file import load_mission
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mosaic.runs.record import Run
+    from mosaic.settings import HostSpec
 
 PAUSES_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """How long to wait before the link is tried again; the last for ever."""
@@ -68,6 +71,16 @@ class Listener(ABC):
         sent = find_sent(self._run)
         assert sent is not None
         return sent
+
+    def _host(self) -> HostSpec:
+        """Return the host as it is set now; a HeldError where it changed and was not allowed."""
+        document, name = load_mission(Path(self._meta.mission_file)), self._sent.host
+        host = get_host(document.mission, name)
+        changed = [each.where for each in find_unallowed(document)]
+        if document.mission.hosts.get(name) == host and f"hosts.{name}" in changed:
+            words = f"`hosts.{name}` in mission.json has changed"
+            raise HeldError(words, hint="`mission trust` allows it")
+        return host
 
     def _take_state(self, values: dict[str, Any]) -> None:
         """Write down where the run stands, as its machine says it."""

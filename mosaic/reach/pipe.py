@@ -9,17 +9,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import HeldError, MissionError, UnreachableError
+from mosaic.errors import MissionError, UnreachableError
 from mosaic.git.checkpoint_store import keep_packed
 from mosaic.git.git import find_work_tree
 from mosaic.reach.listener import Listener
-from mosaic.remote.hosts import get_host
 from mosaic.remote.link import Conversation, call
 from mosaic.remote.record import MIRRORED, read_record
 from mosaic.remote.sent import find_stop, is_away, list_sent, write_sent
 from mosaic.runs.checkpoint import last_seq
-from mosaic.store.consent import find_unallowed
-from mosaic.store.mission_file import load_mission
 
 if TYPE_CHECKING:
     from mosaic.remote.frames import Frame
@@ -32,15 +29,6 @@ QUIET_SECONDS = 60.0
 
 class PipeListener(Listener):
     """Listens through the pipe of one `ssh`."""
-
-    def _host(self) -> HostSpec:
-        document, name = load_mission(Path(self._meta.mission_file)), self._sent.host
-        host = get_host(document.mission, name)
-        changed = [each.where for each in find_unallowed(document)]
-        if document.mission.hosts.get(name) == host and f"hosts.{name}" in changed:
-            words = f"`hosts.{name}` in mission.json has changed"
-            raise HeldError(words, hint="`mission trust` allows it")
-        return host
 
     def _where(self) -> dict[str, str]:
         sent = self._sent

@@ -8,6 +8,7 @@ person's own settings of Dask.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from mosaic.settings import HostSpec
 
 CALL_SECONDS = 60.0
+SAME_HINT = "install the same version of `mosaic-mission` for the scheduler and all workers"
 CONNECT_SECONDS = 10.0
+HANDSHAKE_SECONDS = 20.0
 _POLL_SECONDS = 0.02
 Answer = TypeVar("Answer")
 
@@ -101,15 +104,23 @@ def _worker(seen: Mapping[str, Any]) -> FleetWorker:
 
 
 def submit_run(
-    host: HostSpec, run_id: str, token: str, values: Mapping[str, Any], labels: Iterable[str]
+    host: HostSpec,
+    run_id: str,
+    token: str,
+    values: Mapping[str, Any],
+    labels: Iterable[str],
+    *,
+    watch_seconds: float = 0,
 ) -> None:
     """Give a run to a fleet, once: submitted again while the scheduler knows it, nothing happens.
 
     Args:
         values: what the worker needs to carry it.
         labels: the resources that its worker must offer, beside one for an agent.
+        watch_seconds: how long to see whether it fails at once.
 
     Raises:
+        FailedError: it failed, and why, as its worker says.
         UnreachableError: the scheduler did not answer; whether it heard is not known.
     """
     key = key_of(run_id, token)
@@ -131,12 +142,19 @@ def submit_run(
         # What a client sends last may be lost when it closes.
         while await _status_of(client, key) is None and not future.done():  # noqa: ASYNC110 - no event
             await asyncio.sleep(_POLL_SECONDS)
+        error = None
+        with contextlib.suppress(TimeoutError):
+            if watch_seconds:
+                error = await asyncio.wait_for(future.exception(), watch_seconds)
+        if error is not None:
+            words = f"a worker of `{host.name}` cannot carry run {run_id}"
+            raise FailedError(words, detail=_words(error), hint=SAME_HINT)
 
     _called(host, submit)
 
 
 def is_known(host: HostSpec, run_id: str, token: str) -> bool:
-    """Tell whether the scheduler still has a run to carry, waiting or at work."""
+    """Tell whether the scheduler has a run's task, waiting or at work."""
 
     async def ask(client: Client) -> str | None:
         return await _status_of(client, key_of(run_id, token))
@@ -173,6 +191,16 @@ def ask_workers(
     return {address: _said(address, said) for address, said in _called(host, ask).items()}
 
 
+def adopt_run(host: HostSpec, values: Mapping[str, Any]) -> bool:
+    """Have a run carried on by the machine that keeps it; tell whether a worker's machine does."""
+
+    async def ask(client: Client) -> Any:
+        there = (host.folder, [*host.path], dict(values))
+        return await client.run(on_fleet.adopt_here, *there, on_error="return")
+
+    return any(said is True for said in _called(host, ask).values())
+
+
 def _said(address: str, said: Any) -> dict[str, Any] | MissionError:
     if isinstance(said, BaseException):
         return FailedError(f"worker `{address}` cannot answer", detail=_words(said))
@@ -201,30 +229,35 @@ def _called(host: HostSpec, ask: Callable[[Client], Awaitable[Answer]]) -> Answe
     _silence()
 
     async def call() -> Answer:
-        async with (
-            asyncio.timeout(CALL_SECONDS),
-            Client(
-                _address_of(host),
-                asynchronous=True,
-                set_as_default=False,
-                timeout=CONNECT_SECONDS,
-                name="mission",
-            ) as client,
-        ):
-            return await ask(client)
+        client = Client(
+            _address_of(host),
+            asynchronous=True,
+            set_as_default=False,
+            timeout=CONNECT_SECONDS,
+            name="mission",
+        )
+        try:
+            async with asyncio.timeout(HANDSHAKE_SECONDS):  # who answers may be no scheduler
+                await client
+            async with asyncio.timeout(CALL_SECONDS):
+                return await ask(client)
+        finally:
+            with contextlib.suppress(OSError):
+                await client.close()
 
     try:
         with warnings.catch_warnings():
             # That versions differ is seen by `mission hosts check`, or when something fails.
             warnings.simplefilter("ignore")
             return asyncio.run(call())
-    except (OSError, ValueError) as error:  # a timeout is an OSError, as is a comm that closed
+    except (OSError, ValueError, TypeError) as error:
+        # A timeout is an OSError, as is a comm that closed; a TypeError: TLS has no certificates.
         raise UnreachableError(host.name, _words(error)) from None
     except (ImportError, AttributeError) as error:
         raise FailedError(
             f"the scheduler of `{host.name}` cannot load `mosaic`",
             detail=_words(error),
-            hint="install the same version of `mosaic-mission` for the scheduler and all workers",
+            hint=SAME_HINT,
         ) from None
 
 
@@ -252,4 +285,6 @@ def _silence() -> None:
 
 
 def _words(error: BaseException) -> str:
+    if isinstance(error, TimeoutError) and not str(error):
+        return "no answer in time"
     return " ".join(str(error).split()) or type(error).__name__

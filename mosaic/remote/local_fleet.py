@@ -32,6 +32,7 @@ from mosaic.remote.fleet import require_distributed
 from mosaic.runs.record import tail_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 START = "import sys; sys.path.insert(0, sys.argv[1]); from mosaic.there.cluster import main; main()"
@@ -51,8 +52,10 @@ def is_running(name: str) -> bool:
     return is_folder_held(local_fleet_dir(name))
 
 
-def start_local_fleet(name: str, agents: int) -> Path:
+def start_local_fleet(name: str, agents: int, labels: Sequence[str] = ()) -> Path:
     """Start a fleet of so many workers, each for one agent, and return its folder.
+
+    Its workers offer `labels` to tasks that ask for them.
 
     Raises:
         HeldError: one of that name runs already.
@@ -72,7 +75,7 @@ def start_local_fleet(name: str, agents: int) -> Path:
     log = folder / LOG_FILE
     with open(log, "wb") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", START, PACKAGE_PARENT, str(folder), str(agents)],
+            [sys.executable, "-P", "-c", START, PACKAGE_PARENT, str(folder), str(agents), *labels],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -32,6 +32,8 @@ AGENTS = "agents"
 CODE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from mosaic.there import main; main()"
 ANSWER_SECONDS = 50.0
 MOST_SAID = 2000
+STARTS = 5
+"""How often a run's carrier is started that is killed again and again."""
 CLOSING = ("closing", "closed", "failed")
 POLL_SECONDS = 0.25
 
@@ -79,8 +81,9 @@ def _ours(tasks: Any) -> list[str]:
 async def answer_here(
     folder: str, path: list[str], op: str, values: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Answer a question on a worker's machine, as `mosaic.there` does over SSH."""
-    return await asyncio.to_thread(_ask_there, folder, path, {"op": op, **values})
+    """Answer a question on a worker's machine, as `mosaic.there` does over SSH, with versions."""
+    said = await asyncio.to_thread(_ask_there, folder, path, {"op": op, **values})
+    return {**said, "versions": tell_versions()}
 
 
 def _ask_there(folder: str, path: list[str], question: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,6 +102,13 @@ def _ask_there(folder: str, path: list[str], question: Mapping[str, Any]) -> dic
     raise RuntimeError(done.stderr.decode("utf-8", "replace").strip()[-MOST_SAID:])
 
 
+async def adopt_here(folder: str, path: list[str], values: Mapping[str, Any]) -> bool:
+    """Have a run carried on where a worker's machine keeps it, and tell whether it does."""
+    carry = import_module("mosaic.there.carry")
+    kept: bool = await asyncio.to_thread(carry.adopt, _place(folder), values, path)
+    return kept
+
+
 def carry_here(folder: str, path: list[str], values: Mapping[str, Any]) -> str:
     """Carry a run on a worker's machine, and return how that went when it is over.
 
@@ -108,12 +118,19 @@ def carry_here(folder: str, path: list[str], values: Mapping[str, Any]) -> str:
     from distributed import get_worker
 
     carry = import_module("mosaic.there.carry")
-    place = Path(os.path.realpath(os.path.expanduser(folder)))
-    process = carry.start_carrier(create_private_dir(place), values, path)
-    worker = get_worker()
-    while process.poll() is None or carry.is_carried(place, values):
-        if worker.status.name in CLOSING:
-            process.returncode = 0  # it goes on by itself; its next parent reaps it
-            return "the worker closed, and the run goes on"
-        time.sleep(POLL_SECONDS)
+    place, worker = _place(folder), get_worker()
+    for _ in range(STARTS):
+        process = carry.start_carrier(place, values, path)
+        while process.poll() is None or carry.is_carried(place, values):
+            if worker.status.name in CLOSING:
+                process.returncode = 0  # it goes on by itself; its next parent reaps it
+                return "the worker closed, and the run goes on"
+            time.sleep(POLL_SECONDS)
+        if process.returncode >= 0:
+            break
+        # It was killed: the next one sees what became of the agent, and says so.
     return f"its carrier ended with {process.returncode}"
+
+
+def _place(folder: str) -> Path:
+    return create_private_dir(Path(os.path.realpath(os.path.expanduser(folder))))

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic import __version__
-from mosaic.errors import MissionError
+from mosaic.errors import GitError, MissionError
+from mosaic.git.remote_refs import list_refs
 from mosaic.machine.identity import boot_id, host_name
 from mosaic.machine.lock import is_folder_held
 from mosaic.runtimes import BUILT_IN, get_runtime
@@ -35,6 +36,7 @@ def tell_about(asked: Asked) -> None:
         clock=time.time(),
         free_bytes=shutil.disk_usage(asked.folder).free,
         agents=[_agent(name) for name in BUILT_IN if name != "demo"],
+        hub_problem=_hub_problem(asked.folder, str(asked.values.get("hub") or "")),
         attempts=[_kept(each) for each in list_attempts(asked.folder)],
     )
 
@@ -42,6 +44,17 @@ def tell_about(asked: Asked) -> None:
 def list_attempts(folder: Path) -> list[Path]:
     """Return what is noted of each attempt below our folder."""
     return sorted(folder.glob("missions/*/runs/*/work.json"))
+
+
+def _hub_problem(folder: Path, hub: str) -> str | None:
+    """Return why a hub cannot be reached from here; None where it can, or none is asked about."""
+    if not hub:
+        return None
+    try:
+        list_refs(folder, hub, "HEAD")
+    except GitError as error:
+        return error.summary
+    return None
 
 
 def _kept(work_file: Path) -> dict[str, Any]:

@@ -81,6 +81,8 @@ LOOK_EVERY_SECONDS = 1.0
 NAME_FILE = "carrier.json"
 """By what name this machine carries the attempt, or means to; written before it says so."""
 LOG_FILE = "carry.log"
+CARRIER = "carrier"
+"""The folder that the process holds which carries an attempt."""
 _T = TypeVar("_T")
 
 
@@ -134,8 +136,13 @@ def adopt(folder: Path, values: Mapping[str, Any], paths: Sequence[str] = ()) ->
     return True
 
 
+def is_carried(folder: Path, values: Mapping[str, Any]) -> bool:
+    """Tell whether a process on this machine carries an attempt now."""
+    return is_folder_held(place_below(folder, values) / CARRIER)
+
+
 def _lock_folder(place: Path) -> Path:
-    return create_private_dir(place / "carrier")
+    return create_private_dir(place / CARRIER)
 
 
 def _find_name(place: Path, token: str) -> str | None:

@@ -40,7 +40,6 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "help": ("", "statuses"),
     "config": ("", "--json"),
     "hosts": ("list", "list --json"),
-    "fleet": ("list", "list --json"),
     "schema": ("", "task"),
 }
 """By command, the forms of it that look. What never ends by itself (`status --watch`,
