@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mosaic.errors import MissionError, UnreachableError
 from mosaic.git.checkpoint_store import keep_packed
 from mosaic.git.git import find_work_tree
+from mosaic.machine.lock import is_folder_held
 from mosaic.reach.listener import Listener
 from mosaic.remote.link import Conversation, call
 from mosaic.remote.record import MIRRORED, read_record
@@ -127,8 +128,10 @@ class PipeListener(Listener):
         with contextlib.suppress(MissionError):
             host = self._host()
             # Earlier ones as well: the link may have been cut, or the listener killed, just there.
-            kept = list_sent(self._run.dir.parents[1])
+            kept = list_sent(self._run.dir.parents[1], settled=False)
             for run, sent in sorted(kept, key=lambda each: each[0].dir != self._run.dir):
+                if run.dir != self._run.dir and is_folder_held(run.dir):
+                    continue  # its own listener is about to
                 is_all_here = sent.is_left and sent.is_home and not sent.end.get("left_out")
                 if sent.host == host.name and is_all_here:
                     where = {"mission": sent.mission, "run": run.id, "token": sent.token}

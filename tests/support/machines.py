@@ -38,15 +38,24 @@ PYTHON = """\
 lose="{folder}/lose"
 export PYTHONPATH="{root}"
 if [ -s "$lose" ]; then
-  "{python}" "$@" >"$lose.out"
-  if grep -aq '"agent":' "$lose.out"; then
-    rest=$(cut -c2- "$lose"); printf %s "$rest" >"$lose"; exit 255
-  fi
-  exec cat "$lose.out"
+  exec "{python}" "{folder}/losing.py" "$lose" "{python}" "$@"
 fi
 exec "{python}" "$@"
 """
 """The Python there; it loses as many answers to `go` as the file `lose` has letters."""
+LOSING = """\
+import os, subprocess, sys
+lose = sys.argv[1]
+process = subprocess.Popen(sys.argv[2:], stdout=subprocess.PIPE)
+while data := os.read(process.stdout.fileno(), 1 << 20):
+    if b'"agent":' in data and (left := open(lose).read()):
+        with open(lose, "w") as file:
+            file.write(left[1:])
+        process.kill()
+        os._exit(255)
+    os.write(1, data)
+sys.exit(process.wait())
+"""
 
 
 def why_not() -> str:
@@ -177,6 +186,7 @@ def machine(
     shell, python = made.folder / "login.sh", made.folder / "python here"
     shell.write_text(SHELL.format(name=name, home=made.home))
     python.write_text(PYTHON.format(root=ROOT, python=sys.executable, folder=made.folder))
+    (made.folder / "losing.py").write_text(LOSING)
     for each in (shell, python):
         each.chmod(0o755)
     keys = made.folder / "keys"
@@ -193,8 +203,8 @@ def machine(
         f'  IdentityFile "{made.folder}/own_key"\n  IdentitiesOnly yes\n'
         f"  UserKnownHostsFile /dev/null\n  StrictHostKeyChecking no\n  LogLevel ERROR\n"
     )
-    made.start()
     try:
+        made.start()
         yield made
     finally:
         made.go_down()
