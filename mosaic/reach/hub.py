@@ -64,10 +64,10 @@ class HubListener(Listener):
         found = hub_run(self._run)
         if found is None:
             raise FailedError("the project is no git work tree any more")
-        top, quiet = found[0].top, 0
-        there = found[0].seen_in(self._ensure_scratch(top))
+        self._top, quiet = found[0].top, 0
+        there = found[0].seen_in(self._ensure_scratch(self._top))
         while is_away(self._run) and not self._sent.end:
-            quiet = 0 if self._look(there, top) else quiet + 1
+            quiet = 0 if self._look(there) else quiet + 1
             if not self._sent.end:
                 self._wait(LOOK_SECONDS[min(quiet, len(LOOK_SECONDS) - 1)])
         return True
@@ -94,7 +94,7 @@ class HubListener(Listener):
         borrow_objects(shared, place)
         return place
 
-    def _look(self, there: HubRun, top: Path) -> bool:
+    def _look(self, there: HubRun) -> bool:
         """Take in what is new, and tell whether anything was."""
         was = self._claim
         with self._asking():
@@ -103,7 +103,7 @@ class HubListener(Listener):
         is_new = found != self._has
         if is_new:
             new = {name: oid for name, oid in found.items() if self._has.get(name) != oid}
-            self._take(there, top, new)
+            self._take(there, new)
             self._has = found
         if self._sent.end:
             return True
@@ -147,7 +147,7 @@ class HubListener(Listener):
             there.wish_stop(now=wish == NOW, commit=sent.work or "")
         self._wished = wish
 
-    def _take(self, there: HubRun, top: Path, commits: dict[str, str]) -> None:
+    def _take(self, there: HubRun, commits: dict[str, str]) -> None:
         """Fetch commits, and write what they tell into the record here."""
         run, sent = self._run, self._sent
         has = [*filter(None, [sent.work]), *known_commits(there.top, sent.commits.values())]
@@ -159,7 +159,9 @@ class HubListener(Listener):
             known = [*filter(None, [sent.work]), *_but_record(sent.commits).values()]
             with tempfile.TemporaryDirectory(prefix="mosaic-") as folder:
                 pack = make_pack(there.top, kept.values(), known, Path(folder))
-                keep_packed(top, pack, {f"{run.id}/{name}": oid for name, oid in kept.items()})
+                keep_packed(
+                    self._top, pack, {f"{run.id}/{name}": oid for name, oid in kept.items()}
+                )
         if record := brought.get("record"):
             self._take_record(there, record)
         sent = self._sent  # as it is now: fetching took a while
