@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -165,6 +166,18 @@ def _children(parent: int) -> list[int]:
     return found
 
 
+def free_port() -> int:
+    """Return a port on which nobody listens, and that is given to no outgoing connection.
+
+    It stays free while the machine is down.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
+
+
 @contextlib.contextmanager
 def machine(
     folder: Path, name: str = "box", *, under: tuple[str, ...] = (), address: str = "127.0.0.1"
@@ -175,9 +188,7 @@ def machine(
     """
     if why := why_not():
         pytest.skip(why)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     made = Machine(name, folder / f"machine {name}", port, under, address)
     made.home.mkdir(parents=True)
     keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", ""]
