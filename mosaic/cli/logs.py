@@ -230,10 +230,9 @@ def _note_left_out(asked: Asked, log: LogFile, view: View, *, is_over: bool) -> 
     damaged = log.lines_passed_over + view.damaged
     if damaged:
         _note(f"{counted(damaged, 'line')} of {name} could not be read: left out")
-    if asked.stream.has_json_lines:
-        if is_over and log.has_rest:
-            _note(f"the last line of {name} is torn and left out")
-    elif (asked.run.dir / LOST_NAME).exists():
+    if asked.stream.has_json_lines and is_over and log.has_rest:
+        _note(f"the last line of {name} is torn and left out")
+    if (asked.run.dir / LOST_NAME).exists():
         from mosaic.runs.result import lost_output_words
 
         for words in lost_output_words(asked.run, [asked.stream]):
