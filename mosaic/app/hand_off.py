@@ -269,7 +269,8 @@ def _hand_off_away(mission_file: Path, request: HandOffRequest, host: HostSpec) 
     asked = {name: getattr(request, name) for name in ("model", "force", "resuming", "fresh")}
     kind = get_away_kind(host)
     executor = kind(mission_file, host, asked, calls_person=request.calls_person)
-    return hand_off(mission_file, request, executor, executor.send_ahead)
+    with contextlib.closing(executor):
+        return hand_off(mission_file, request, executor, executor.send_ahead)
 
 
 def _notices(mission_file: Path, task_id: str) -> tuple[str, ...]:

@@ -204,7 +204,8 @@ def clean_hosts(named: Path | None, name: str | None) -> list[CleanedAttempt]:
     """
     mission_file = locate_mission(named)
     document = look_at_mission(mission_file)
-    left = [each for each in list_sent(document.layout.runs_dir) if each[1].is_left]
+    kept = list_sent(document.layout.runs_dir, settled=False)
+    left = [each for each in kept if each[1].is_left]
     by_hub = {sent.host for _, sent in left if sent.hub}
     # Machines that a hub alone reaches need not be known here by an address.
     hosts = {} if name in by_hub else {spec.name: spec for spec in hosts_to_check(named, name)}

@@ -63,6 +63,9 @@ class AwayExecutor:
             calls_person=calls_person,
         )
 
+    def close(self) -> None:
+        """Let go of what was kept open to have the run begin."""
+
     def wait(self) -> bool:
         """Return at once: the supervisor goes on without this process."""
         return False

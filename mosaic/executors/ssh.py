@@ -9,14 +9,14 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mosaic.errors import FailedError, MissionError, UnreachableError
 from mosaic.executors.away import AwayExecutor
 from mosaic.git.remote_refs import address_of
 from mosaic.model import ProcessIdentity
 from mosaic.records import replace
-from mosaic.remote.link import CALL_SECONDS, call
+from mosaic.remote.link import CALL_SECONDS, Conversation, call
 from mosaic.remote.send import commits_to_send, earlier_tokens, pack_up, variables_to_send
 from mosaic.remote.sent import write_sent
 from mosaic.runs.record import Run
@@ -40,6 +40,8 @@ class SshExecutor(AwayExecutor):
     """Starts supervisors on one host."""
 
     name = "ssh"
+    _talk: Conversation | None = None
+    """What was asked for the hand-off is asked by it; the next one goes on with it."""
 
     def send_ahead(self, workspace: Workspace, session_id: str, run_id: str) -> None:
         """Send what the work needs; nothing begins, and sent again it is left as it is."""
@@ -48,14 +50,14 @@ class SshExecutor(AwayExecutor):
         hub = address_of(workspace.home, remote) if remote else ""
         asked = {"mission": self._sent.mission, "run": run_id, "hub": hub}
         seconds = SEND_SECONDS if hub else CALL_SECONDS
-        known = call(self._host, "known", asked, seconds=seconds).values.get("known") or []
+        known = self._ask("known", asked, seconds=seconds).get("known") or []
         commits = commits_to_send(workspace)
         self._sent = replace(self._sent, work=commits["work"], tree=commits.get("tree"))
         with tempfile.TemporaryDirectory(prefix="mosaic-") as folder:
             place = pack_up(layout, workspace, commits, known, Path(folder))
             values = {**self._order(workspace, session_id, run_id, commits), "hub": hub}
             try:
-                call(self._host, "prepare", values, place, SEND_SECONDS)
+                self._ask("prepare", values, place, SEND_SECONDS)
             except FailedError:  # it may have been taken in, and the answer lost
                 where = {"mission": self._sent.mission, "run": run_id}
                 self._take_back({**where, "token": self._sent.token})
@@ -101,7 +103,7 @@ class SshExecutor(AwayExecutor):
         until = time.monotonic() + TRIES_SECONDS
         for left in reversed(range(TRIES)):
             try:
-                return call(self._host, "go", {**where, **asked}, seconds=GO_SECONDS).values
+                return self._ask("go", {**where, **asked}, seconds=GO_SECONDS)
             except UnreachableError as error:
                 unheard = error
                 if not left or time.monotonic() > until:
@@ -113,6 +115,28 @@ class SshExecutor(AwayExecutor):
                     raise unheard or UnreachableError(self._host.name, "it began") from None
                 raise
         raise AssertionError("not reached")
+
+    def close(self) -> None:
+        """End the call by which it was begun."""
+        if self._talk is not None:
+            self._talk.close()
+            self._talk = None
+
+    def _ask(
+        self,
+        op: str,
+        values: Mapping[str, object],
+        data: bytes | Path = b"",
+        seconds: float = CALL_SECONDS,
+    ) -> Mapping[str, Any]:
+        """Ask by the call that is open, or by a new one where there is none, or that has failed."""
+        if self._talk is None:
+            self._talk = Conversation(self._host)
+        try:
+            return self._talk.call(op, values, data, seconds).values
+        except BaseException:
+            self.close()
+            raise
 
     def _take_back(self, where: Mapping[str, str]) -> bool | None:
         """Have removed there what has not begun; tell whether it has, None where nobody says."""

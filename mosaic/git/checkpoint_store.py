@@ -49,7 +49,7 @@ PLAIN_IDENTITY = {
 }
 """Nobody's name stands under what nobody committed."""
 _EVERYTHING = "refs/*:refs/*"
-_SHA256_DIGITS = 64
+SHA256_DIGITS = 64
 
 
 def keep_tree(top: Path, taken: TakenTree, *, ref: str, message: str) -> str:
@@ -69,11 +69,6 @@ def keep_packed(top: Path, pack: Path, refs: Mapping[str, str]) -> None:
     """
     _keep(top, refs, pack)
     bring_back(_shared(top))
-
-
-def keep_commits(top: Path, refs: Mapping[str, str]) -> None:
-    """Keep commits that the repository has, each as `HIDDEN_REFS/ref`."""
-    _keep(top, refs)
 
 
 def _keep(top: Path, refs: Mapping[str, str], pack: Path | None = None) -> None:
@@ -118,7 +113,7 @@ def tidy_store(top: Path) -> None:
     with hold_folder(store, wait_seconds=TURN_SECONDS):
         if not (store / "HEAD").exists():
             format_ = answer_of(["config", "extensions.objectformat"], top)
-            _lay(top, store, digits=_SHA256_DIGITS if format_ == "sha256" else 0)
+            _lay(top, store, digits=SHA256_DIGITS if format_ == "sha256" else 0)
         if has_old(top):
             _fill(shared, store)
             _take_over(top, store)
@@ -169,7 +164,7 @@ def _on(store: Path | None, args: list[str], top: Path, stdin: bytes | None = No
 
 
 def _lay(top: Path, store: Path, *, digits: int) -> None:
-    kind = ["--object-format=sha256"] if digits == _SHA256_DIGITS else []
+    kind = ["--object-format=sha256"] if digits == SHA256_DIGITS else []
     run_git(["init", "--quiet", "--bare", "--template=", *kind, str(store)], top)
     _on(store, ["config", "gc.auto", "0"], top)
 

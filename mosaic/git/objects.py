@@ -37,6 +37,20 @@ def share_objects(source: Path, target: Path) -> int:
     raise AssertionError("not reached")
 
 
+def borrow_objects(shared: Path, target: Path) -> None:
+    """Have a bare repository read a user's objects without a copy, and end where they end.
+
+    OSError: it cannot be written.
+    """
+    import shutil  # start-up: as below
+
+    alternates = target / "objects" / "info" / "alternates"
+    alternates.parent.mkdir(parents=True, exist_ok=True)
+    alternates.write_text(f"{shared / 'objects'}\n")
+    if (shared / "shallow").exists():
+        shutil.copyfile(shared / "shallow", target / "shallow")
+
+
 def bring_back(shared: Path) -> bool:
     """Put what the store of checkpoints holds into its repository again, where that lost it."""
     kept = shared / STORE / "objects"

@@ -62,10 +62,9 @@ def list_refs(top: Path, remote: str, *patterns: str) -> dict[str, str]:
 def fetch_commits(top: Path, remote: str, commits: Iterable[str], has: Iterable[str] = ()) -> None:
     """Fetch commits that a remote names; no ref is changed.
 
-    The remote is said to leave out what `has` has, beside what the refs here have.
+    The remote leaves out what `has` has; without that, what the refs here have.
     """
     tips = [f"--negotiation-tip={each}" for each in has]
-    tips += ["--negotiation-tip=HEAD"] if tips and answer_of(["rev-parse", "HEAD"], top) else []
     last = [*tips, remote, *commits]
     answer = run_git(
         [*_FETCH, "--no-write-fetch-head", *last], top, check=False, timeout_seconds=FETCH_SECONDS

@@ -8,13 +8,20 @@ another machine.
 from __future__ import annotations
 
 import contextlib
+import signal
+import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.codec import parse_json
-from mosaic.errors import FailedError, HeldError, MissionError
-from mosaic.git.checkpoint_store import keep_commits
+from mosaic.errors import FailedError, GitError, MissionError, UnreachableError
+from mosaic.git.checkpoint_store import SHA256_DIGITS, keep_packed
 from mosaic.git.file_trees import list_files, read_files
+from mosaic.git.git import common_dir, run_git
+from mosaic.git.objects import borrow_objects
+from mosaic.git.packs import known_commits, make_pack
 from mosaic.git.remote_refs import fetch_commits
 from mosaic.reach.listener import Listener
 from mosaic.remote.hub import ENDED, ENDED_NAME, NOW, SENT, read_values
@@ -22,6 +29,8 @@ from mosaic.remote.record import CHUNK_BYTES, CHUNKS, MIRRORED, read_record
 from mosaic.remote.sent import find_stop, hub_run, is_away, write_sent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from mosaic.git.claims import Claim
     from mosaic.remote.hub import HubRun
     from mosaic.runs.record import Run
@@ -43,12 +52,20 @@ class HubListener(Listener):
         self._has: dict[str, str] = {}
         self._seen: dict[str, str] = {}
         self._wished = ""
+        self._scratch = tempfile.TemporaryDirectory(prefix="mosaic-hub-")
+
+    def run(self) -> None:
+        """Stay until the end is recorded here, or the run is given up; leave nothing behind."""
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        with self._scratch:
+            super().run()
 
     def _listen(self) -> bool:
         found = hub_run(self._run)
         if found is None:
             raise FailedError("the project is no git work tree any more")
-        there, quiet = found[0], 0
+        self._top, quiet = found[0].top, 0
+        there = found[0].seen_in(self._ensure_scratch(self._top))
         while is_away(self._run) and not self._sent.end:
             quiet = 0 if self._look(there) else quiet + 1
             if not self._sent.end:
@@ -61,33 +78,61 @@ class HubListener(Listener):
         while time.monotonic() < until and find_stop(self._run) == self._wished:
             time.sleep(WISH_SECONDS)
 
+    def _ensure_scratch(self, top: Path) -> Path:
+        """Return the repository for what is fetched: most of it is soon out of date.
+
+        In the user's it would be thousands of objects that no ref names; and a git that fails
+        below the user's work tree would be taken for one that refuses the user's.
+        """
+        place, shared = Path(self._scratch.name), common_dir(top)
+        if shared is None:
+            raise FailedError(f"`{top}` is not in a git work tree any more")
+        if not (place / "HEAD").exists():
+            is_long = len(self._sent.work or "") == SHA256_DIGITS
+            kind = ["--object-format=sha256"] if is_long else []
+            run_git(["init", "--quiet", "--bare", "--template=", *kind, "."], place)
+        borrow_objects(shared, place)
+        return place
+
     def _look(self, there: HubRun) -> bool:
         """Take in what is new, and tell whether anything was."""
         was = self._claim
-        refs, claim = there.look(was)
+        with self._asking():
+            refs, claim = there.look(was)
         found = {name: oid for name, oid in refs.items() if name not in SENT}
         is_new = found != self._has
         if is_new:
-            self._take(there, {n: oid for n, oid in found.items() if self._has.get(n) != oid})
+            new = {name: oid for name, oid in found.items() if self._has.get(name) != oid}
+            self._take(there, new)
             self._has = found
         if self._sent.end:
             return True
         self._look_at(claim)
-        self._pass_wish(there)
+        with self._asking():
+            self._pass_wish(there)
         return is_new or was != self._claim
 
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Ask the hub in the `with` block: where git fails, it does not answer."""
+        try:
+            yield
+        except GitError as error:
+            raise UnreachableError(self._sent.host, error.detail or error.message) from None
+
     def _look_at(self, claim: Claim | None) -> None:
-        """See who carries it, and that they live; a FailedError where that is not so."""
+        """See who carries it, and that they live; an UnreachableError where that is not so."""
         if claim is None or claim.token != self._sent.token:
-            by = f", but {claim.by}" if claim else ""
-            raise HeldError(f"the hub has not this attempt as the one at its task{by}")
+            by = f"now: {claim.by}" if claim else "nobody has it"
+            raise UnreachableError(self._sent.host, f"its claim in the hub is lost; {by}")
         if is_renewed := claim != self._claim:
             self._claim, self._renewed_at = claim, time.monotonic()
             machine = claim.carrier.partition(" ")[0]
             if machine != self._sent.carrier:
                 write_sent(self._run, self._sent, carrier=machine)
         elif claim.carrier and time.monotonic() > self._renewed_at + MISSED_SECONDS:
-            raise FailedError(f"`{self._sent.carrier}` has not renewed its claim in the hub")
+            words = f"`{self._sent.carrier}` has not renewed its claim in the hub"
+            raise UnreachableError(self._sent.host, words)
         if (is_renewed and claim.carrier) or self._link.unreachable_since:
             self._note_link(None)
 
@@ -105,11 +150,18 @@ class HubListener(Listener):
     def _take(self, there: HubRun, commits: dict[str, str]) -> None:
         """Fetch commits, and write what they tell into the record here."""
         run, sent = self._run, self._sent
-        has = [sent.work] if sent.work else []
-        fetch_commits(there.top, there.hub, commits.values(), [*has, *sent.commits.values()])
+        has = [*filter(None, [sent.work]), *known_commits(there.top, sent.commits.values())]
+        with self._asking():
+            fetch_commits(there.top, there.hub, commits.values(), has)
         brought = {name: oid for name, oid in commits.items() if name != ENDED}
-        if any(name != "record" for name in brought):  # one record takes the place of another
-            keep_commits(there.top, {f"{run.id}/{name}": oid for name, oid in brought.items()})
+        kept = _but_record(brought)  # one record takes the place of another
+        if kept:
+            known = [*filter(None, [sent.work]), *_but_record(sent.commits).values()]
+            with tempfile.TemporaryDirectory(prefix="mosaic-") as folder:
+                pack = make_pack(there.top, kept.values(), known, Path(folder))
+                keep_packed(
+                    self._top, pack, {f"{run.id}/{name}": oid for name, oid in kept.items()}
+                )
         if record := brought.get("record"):
             self._take_record(there, record)
         sent = self._sent  # as it is now: fetching took a while
@@ -133,7 +185,7 @@ class HubListener(Listener):
         read_record(there.top, record, run, self._seen)
 
     def _say_home(self) -> None:
-        if self._sent.end.get("left_out"):
+        if self._sent.stays_there:
             return  # `mission hosts clean` removes it
         found = hub_run(self._run)
         if found is None:
@@ -141,3 +193,7 @@ class HubListener(Listener):
         with contextlib.suppress(MissionError):
             found[0].remove(found[1].token)
             write_sent(self._run, self._sent, is_removed=True)
+
+
+def _but_record(commits: Mapping[str, str]) -> dict[str, str]:
+    return {name: oid for name, oid in commits.items() if name != "record"}

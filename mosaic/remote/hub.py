@@ -91,6 +91,10 @@ class HubRun:
         self._task_id = task_id
         self._project = project
 
+    def seen_in(self, top: Path) -> HubRun:
+        """Return the same run, looked at from another repository, which what is fetched goes to."""
+        return HubRun(top, self.hub, self.run_id, self._task_id, self._project)
+
     def send(self, commits: Mapping[str, str]) -> None:
         """Push commits as refs of the run, by name."""
         push_refs(self.top, self.hub, self._specs(commits))

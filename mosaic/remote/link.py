@@ -126,6 +126,26 @@ class Conversation:
         """Tell whether the machine was reached, and our program ended there without an answer."""
         return self._process.poll() not in (None, SSH_FAILED) and self._process.returncode >= 0
 
+    def call(
+        self,
+        op: str,
+        values: Mapping[str, Any],
+        data: bytes | Path = b"",
+        seconds: float = CALL_SECONDS,
+    ) -> Frame:
+        """Ask one thing and return its answer, as `call` does.
+
+        What has work begin may be asked by one conversation, one thing after the other.
+        """
+        with self.within(seconds):
+            self.ask({"op": op, **values}, data)
+            try:
+                return self.answer()
+            except UnreachableError:
+                if self.was_refused():
+                    refuse_unready(self._host)
+                raise
+
     def close(self) -> None:
         """End the call here; what it began there goes on."""
         for stream in (self._process.stdin, self._process.stdout):
@@ -174,14 +194,8 @@ def call(
         HostNotReadyError: there is not what could hear: another Python, no `mission`.
         MissionError: what it could not do.
     """
-    with Conversation(host) as conversation, conversation.within(seconds):
-        conversation.ask({"op": op, **values}, data)
-        try:
-            return conversation.answer()
-        except UnreachableError:
-            if conversation.was_refused():
-                refuse_unready(host)
-            raise
+    with Conversation(host) as conversation:
+        return conversation.call(op, values, data, seconds)
 
 
 class _Attentive(io.RawIOBase):

@@ -87,7 +87,8 @@ def stop_given_up(mission_file: Path, name: str) -> Session | None:
     """
     snapshot = read_mission(mission_file)
     sessions = snapshot.document.mission.sessions
-    left = {run.dir.name: (run, sent) for run, sent in list_sent(snapshot.layout.runs_dir)}
+    kept = list_sent(snapshot.layout.runs_dir, settled=False)
+    left = {run.dir.name: (run, sent) for run, sent in kept}
     given_up = {key: each for key, each in left.items() if _is_given_up(each[1])}
     listed = [each for each in sessions if each.run_id in given_up]
     task_id = snapshot.meant(name)

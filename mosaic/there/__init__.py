@@ -1,4 +1,4 @@
-"""The program on another machine: one question by stdin, its answers by stdout.
+"""The program on another machine: a question by stdin, its answers by stdout.
 
     python -P -c 'from mosaic.there import main; main()' FOLDER PATH…
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import sys
 import threading
 from pathlib import Path
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
 
 LARGEST_QUESTION = 8 << 20
 BEGINNING = ("known", "prepare", "go")
-"""What is asked so that work begins."""
+"""What is asked so that work begins, one after the other; each but the last keeps the call open."""
+IDLE_SECONDS = 600.0
+"""How long the next of them is waited for: the other side may have been cut off unseen."""
 
 
 class Asked(NamedTuple):
@@ -51,14 +54,22 @@ class Asked(NamedTuple):
 
 
 def main() -> None:
-    """Answer one question."""
+    """Answer one question, or those that have work begin."""
     # Whatever else writes to stdout must not come between two halves of an answer.
     pipe = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    stdin = sys.stdin.buffer
-    values: dict[str, Any] = json.loads(stdin.readline(LARGEST_QUESTION) or b"{}")
-    word = str(values.get("word"))
+    while _answer_next(sys.stdin.buffer, pipe) in BEGINNING[:-1]:
+        if not select.select([0], [], [], IDLE_SECONDS)[0]:
+            return
 
+
+def _answer_next(stdin: IO[bytes], pipe: IO[bytes]) -> str:
+    """Answer a question and return what was asked; nothing where nobody asks any more."""
+    line = stdin.readline(LARGEST_QUESTION)
+    if not line:
+        return ""
+    values: dict[str, Any] = json.loads(line)
+    word = str(values.get("word"))
     turn = threading.Lock()
 
     def answer(data: bytes = b"", **said: Any) -> None:
@@ -82,6 +93,7 @@ def main() -> None:
     finally:
         if place is not None:
             place.unlink(missing_ok=True)
+    return str(values.get("op"))
 
 
 def _refuse_other_version(values: Mapping[str, Any]) -> None:
@@ -97,8 +109,10 @@ def _refuse_other_version(values: Mapping[str, Any]) -> None:
 def set_up(folder: str, paths: Sequence[str]) -> Path:
     """Make the folder that everything is kept in, and have what we start find that and `paths`."""
     place = create_private_dir(Path(os.path.realpath(os.path.expanduser(folder))))
-    first = [os.path.expanduser(each) for each in paths]
-    os.environ["PATH"] = os.pathsep.join([*first, os.environ.get("PATH", os.defpath)])
+    first = os.pathsep.join(os.path.expanduser(each) for each in paths)
+    known = os.environ.get("PATH", os.defpath)
+    if first and not known.startswith(f"{first}{os.pathsep}"):
+        os.environ["PATH"] = f"{first}{os.pathsep}{known}"
     os.environ[HOME_VARIABLE] = str(place / "state")
     return place
 

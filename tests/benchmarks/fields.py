@@ -3,6 +3,7 @@
 Here        a worktree of this machine, by a supervisor in the background
 ssh         one or more `sshd`s of ours on loopback, see `tests.support.machines`
 namespaces  the same, each in a network namespace of its own
+dask        workers of a fleet on Dask on this machine, as `mission fleet local` starts them
 
 The agent writes down when it began and when it ended. It calls `mission` once, to say that its task
 is finished; what else it does takes hardly any time.
@@ -22,7 +23,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mosaic.testing.missions import call, make_mission, wait_for
+from mosaic.testing.missions import MissionRepo, call, make_environ, make_mission, wait_for
+from tests.support.fleets import NAME, Fleet, add_fleet
 from tests.support.machines import Machine, add_machine, machine
 from tests.support.shell_agent import change_mission
 
@@ -40,7 +42,7 @@ sed -i 's/^## [a-z_]*$/&\\n\\n- nothing/' coordination/tasks/"$MISSION_TASK"-*.m
 PYTHONPATH="{root}" "{python}" -m mosaic set "$MISSION_TASK" status=review
 now "$MISSION_TASK.ended"
 """
-HERE = "here"
+HERE, DASK = "here", "dask"
 
 
 @dataclass
@@ -53,11 +55,8 @@ class Place:
     many: list[str]
     """The same with `-j`."""
     machines: list[Machine] = field(default_factory=list)
-
-    @property
-    def roots(self) -> list[int]:
-        """The processes below which everything there is."""
-        return [each.processes[-1].pid for each in self.machines]
+    roots: list[int] = field(default_factory=list)
+    """The processes below which everything there is."""
 
     def connections(self) -> int:
         """Return how often somebody has logged in there."""
@@ -119,7 +118,27 @@ class Field:
     def place_of(name: str, machines: list[Machine]) -> Place:
         """Return machines that the mission knows as a place."""
         words = [word for each in machines for word in ("--on", each.name)]
-        return Place(name, words, words, machines)
+        return Place(name, words, words, machines, [each.processes[-1].pid for each in machines])
+
+    @contextmanager
+    def fleet(self, folder: Path, workers: int) -> Iterator[Place]:
+        """Start a fleet on Dask with so many workers on this machine, and give it as a place."""
+        home = folder / "home"
+        home.mkdir(parents=True)
+        settings = {"MISSION_STATE_HOME": f"{folder}/state", "XDG_CONFIG_HOME": f"{folder}/config"}
+        made = Fleet(MissionRepo(home, {**make_environ(home), **settings}))
+        starting = made.person.argv("fleet", "local", str(workers), "--name", NAME)
+        with open(folder / "fleet.log", "wb") as log:
+            root = subprocess.Popen(
+                under(starting), env=made.person.environ, cwd=folder, stdout=log, stderr=log
+            )
+        try:
+            wait_for(made.scheduler.exists, "the fleet's start")
+            add_fleet(self.repo, made, env=["STAMPS"])
+            yield Place(DASK, ["--on", NAME], ["--on", NAME], roots=[root.pid])
+        finally:
+            made.stop()
+            root.wait()
 
     def call(
         self, place: Place, *words: str, meanwhile: Callable[[int], None] | None = None
@@ -154,6 +173,12 @@ class Field:
             connections=place.connections() - logins,
         )
 
+    def refuse_failed(self, root: int) -> None:
+        """Raise a RuntimeError where a call that goes on has failed already."""
+        ended = os.waitid(os.P_PID, root, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is not None and ended.si_status:
+            raise RuntimeError((self.stamps / "said").read_text()[-2000:])
+
     def stamp(self, task_id: str, what: str) -> float:
         """Return when an agent began or ended, by the clock of the day."""
         path = self.stamps / f"{task_id}.{what}"
@@ -170,6 +195,10 @@ class Field:
     def locks(self) -> list[Path]:
         """Return the locks of sessions that are not over."""
         return list((self.repo.state / "sessions").glob("*.lock"))
+
+    def is_locked(self) -> bool:
+        """Tell whether somebody changes the mission, so that nobody else can."""
+        return (self.repo.state / "mission.lock.holder").exists()
 
     def has_output(self) -> bool:
         """Tell whether a live session has said something that is on record here."""
@@ -242,7 +271,9 @@ def in_namespaces(folder: Path, count: int) -> Iterator[list[Machine]]:
         made = []
         for number in range(count):
             name = f"mb{os.getpid() % 100_000}n{number}"
-            address = stack.enter_context(_namespace(name, f"10.213.{number}"))
+            address = stack.enter_context(
+                _namespace(name, f"10.{213 + number}.{os.getpid() % 250}")
+            )
             root = ("ip", "netns", "exec", name, *under([]))
             there = machine(folder, f"ns{number}", under=root, address=address)
             made.append(stack.enter_context(there))

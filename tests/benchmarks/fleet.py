@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -28,19 +29,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.support.machines import Machine, why_not
 
-from .fields import Field, Place, in_namespaces, on_loopback
-from .fleet_tables import Figure, page_with, tables
+from .fields import DASK, Field, Place, in_namespaces, on_loopback
+from .fleet_tables import SSH, Figure, page_with, tables
 from .report import machine as facts_of_machine
 from .trees import Taken, cpu_seconds, look_at
 
 FORMAT_VERSION = 1
 PARTS = ("one", "rate", "live", "records", "hosts")
-SSH, NAMESPACES, SHARED = "ssh", "ssh to namespaces", "ssh, connection shared"
+NAMESPACES, SHARED = "ssh to namespaces", "ssh, connection shared"
 MACHINES, WORKERS_ON_HOSTS = 4, 8
+LOOK_SECONDS = 0.003
 IDLE_SECONDS, SETTLED_SECONDS, PATIENCE_SECONDS = 8.0, 2.0, 600.0
 SHARE = "Host *\n  ControlMaster auto\n  ControlPath {}/%C\n  ControlPersist 20\n"
 Found = dict[str, float]
@@ -60,7 +63,7 @@ class Bench:
     def one(self) -> Iterator[Figure]:
         """Hand tasks to all places in turn."""
         rounds = self._asked.rounds
-        field = self._field("one", 4 * (rounds + 1))
+        field = self._field("one", 5 * (rounds + 1))
         places = [field.here, field.add(SSH, self._machines("one", 1))]
         if not self._asked.quick:
             places += self._more_places(field)
@@ -79,13 +82,24 @@ class Bench:
             self.not_run.append(f"{NAMESPACES}: {error}")
         else:
             yield field.add(NAMESPACES, far)
+        yield from self._fleets(field, "one", 1)
+
+    def _fleets(self, field: Field, part: str, workers: int) -> Iterator[Place]:
+        """Return a fleet with so many workers, where Dask is installed."""
+        if find_spec("distributed") is None:
+            self.not_run.append(f"{DASK} in `{part}`: the extra `fleet` is not installed")
+            return
+        folder = self._folder / f"fleet of {part}"
+        yield self._stack.enter_context(field.fleet(folder, workers))
 
     def rate(self) -> Iterator[Figure]:
         """Let pools work off tasks, here and on several machines."""
         sizes: list[int] = self._asked.workers
         counts = [2 * each if each < 2 * WORKERS_ON_HOSTS else each for each in sizes]
-        field = self._field("rate", 2 * sum(counts) * self._asked.pools)
+        field = self._field("rate", 3 * sum(counts) * self._asked.pools)
         places = [field.here, field.add(SSH, self._machines("rate", min(MACHINES, sizes[0])))]
+        if not self._asked.quick:
+            places += self._fleets(field, "rate", max(sizes))
         for workers, tasks in zip(sizes, counts, strict=True):
 
             def work_off(field: Field, place: Place, size: int = workers, of: int = tasks) -> Found:
@@ -96,8 +110,10 @@ class Bench:
     def live(self) -> Iterator[Figure]:
         """Look at agents that wait."""
         sizes: list[int] = self._asked.workers
-        field = self._field("live", 2 * sum(sizes))
+        field = self._field("live", 3 * sum(sizes))
         places = [field.here, field.add(SSH, self._machines("live", min(MACHINES, sizes[0])))]
+        if not self._asked.quick:
+            places += self._fleets(field, "live", max(sizes))
         for workers in sizes:
             for place in places:
                 found = look_at_waiting(field, place, workers)
@@ -174,12 +190,16 @@ def hand_off_one(field: Field, place: Place) -> Found:
     before, seen = field.count("ended"), {}
     begun = time.time()
 
-    def watch(_: int) -> None:
+    def watch(root: int) -> None:
+        looked, seen["locked"] = time.time(), 0.0
         while field.count("ended") == before or field.locks():
             if "line" not in seen and field.has_output():
                 seen["line"] = time.time()
-            _check(begun)
-            time.sleep(0.005)
+            time.sleep(LOOK_SECONDS)
+            is_locked, now = field.is_locked(), time.time()
+            seen["locked"] += now - looked if is_locked else 0.0
+            looked = now
+            _check(field, root, begun)
         seen["home"] = time.time()
 
     spent = field.call(place, *place.single, meanwhile=watch)
@@ -188,6 +208,7 @@ def hand_off_one(field: Field, place: Place) -> Found:
         "until the agent begins": (began - begun) * 1e3,
         "until its first line is here": (seen.get("line", seen["home"]) - begun) * 1e3,
         "from its end until that is on record": (seen["home"] - ended) * 1e3,
+        "mission locked": seen["locked"] * 1e3,
         **spent.found(1),
     }
 
@@ -213,7 +234,7 @@ def look_at_waiting(field: Field, place: Place, workers: int) -> Found:
 
     def watch(root: int) -> None:
         while field.count("began") < before + workers:
-            _check(begun)
+            _check(field, root, begun)
             time.sleep(0.02)
         seen["until all work"] = (time.time() - begun) * 1e3
         time.sleep(SETTLED_SECONDS)
@@ -226,7 +247,7 @@ def look_at_waiting(field: Field, place: Place, workers: int) -> Found:
             seen[f"idle CPU {where}"] = spent * 1e3 / IDLE_SECONDS / workers
         os.close(os.open(hold, os.O_WRONLY))
         while field.count("ended") < ended + workers or field.locks():
-            _check(begun)
+            _check(field, root, begun)
             time.sleep(0.02)
 
     field.call(place, "-j", str(workers), "--detach", *place.many, meanwhile=watch)
@@ -243,7 +264,8 @@ def _shares(taken: Taken, where: str, workers: int) -> Found:
     return {f"processes {where}": processes, f"memory {where}": memory, **roles}
 
 
-def _check(begun: float) -> None:
+def _check(field: Field, root: int, begun: float) -> None:
+    field.refuse_failed(root)
     if time.time() > begun + PATIENCE_SECONDS:
         raise RuntimeError("the sessions did not end")
 
@@ -258,6 +280,7 @@ def main() -> None:
     if why := why_not():
         print(f"not run: {why}")
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # machines are ended as well
     facts = facts_of_machine()
     print(", ".join(f"{name} {value}" for name, value in facts.items()))
     figures = []

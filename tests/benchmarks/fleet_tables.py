@@ -4,18 +4,22 @@ A page has a pair of lines for each part; what is between them is written anew:
 
     <!-- measured: one -->
     <!-- end of measured -->
+
+That of `thousand` is what the others come to for a thousand runs.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .fields import HERE
 
 BLOCK = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end of measured -->)", re.DOTALL)
 SIZES = {"rate": "workers", "live": "workers", "records": "records", "hosts": "hosts"}
+SSH = "ssh"
+THOUSAND = 1000
 _LARGE, _SMALL = 100, 10
 
 
@@ -54,11 +58,33 @@ def page_with(text: str, figures: Sequence[Figure]) -> str:
 
     def written(found: re.Match[str]) -> str:
         own = [each for each in figures if each.part == found[2]]
-        if not own:
+        lines = list(_thousand(figures)) if found[2] == "thousand" else tables(own)
+        if not (own or found[2] == "thousand"):
             return found[0]
-        return found[1] + "\n" + "\n".join(tables(own)) + "\n\n" + found[3]
+        return found[1] + "\n" + "\n".join(lines) + "\n\n" + found[3]
 
     return BLOCK.sub(written, text)
+
+
+def _thousand(figures: Sequence[Figure]) -> Iterator[str]:
+    """Return what a thousand runs at once would take, as lines of a table."""
+    yield "| | of one run, measured | of 1,000, extrapolated |"
+    yield "| --- | --- | --- |"
+    most = max((each.size for each in figures if each.part == "live"), default=0)
+    away = [each for each in figures if each.place == SSH]
+    live = {each.name: each.value for each in away if (each.part, each.size) == ("live", most)}
+    one = {each.name: each.value for each in away if each.part == "one"}
+    for where in ("here", "there"):
+        if f"memory {where}" in live:
+            memory, count = live[f"memory {where}"], live[f"processes {where}"]
+            idle = live[f"idle CPU {where}"]
+            yield f"| memory {where} | {_number(memory)} MB | {_number(memory)} GB |"
+            yield f"| processes {where} | {_number(count)} | {count * THOUSAND:,.0f} |"
+            yield f"| CPU {where} while all wait | {_number(idle)} ms/s | {_number(idle)} cores |"
+    for name in ("mission locked", "CPU here", "CPU there"):
+        if name in one:
+            words = f"{name}, for one hand-off from begin to end"
+            yield f"| {words} | {_number(one[name])} ms | {_number(one[name] / 60)} min |"
 
 
 def _cell(known: dict[tuple[str, str, int], Figure], name: str, place: str, size: int) -> str:

@@ -31,6 +31,8 @@ ROLES = (
     ("listener", "mosaic.reach"),
     ("supervisor", "mosaic.supervise"),
     ("log writer", "log_writer.py"),
+    ("dask", "mosaic.there.cluster"),
+    ("dask", "multiprocessing"),
     ("follower", "mosaic.there"),
     ("mission", "mosaic"),
 )

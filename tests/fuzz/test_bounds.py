@@ -7,6 +7,7 @@ the test and hurts nobody. Nothing here looks at a clock on the wall.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from tests.fuzz.templates import HOSTILE_TEMPLATES
 from tests.fuzz.work import CASES
 
 HUGE = 50_000_000
+MUCH = re.compile("\0(.)")
+"""Stands for so many of one character: every worker of pytest holds all parameters all along."""
 HEAD = "---\ntask_id: T-001\ntitle: One\nstatus: todo\n"
 SQUARE = 10
 """Four times the input makes a straight line four times as long, and a square sixteen times."""
@@ -54,6 +57,11 @@ def folder(planned: Path, tmp_path: Path) -> Path:
 
 def task_file(folder: Path) -> Path:
     return folder / "coordination" / "tasks" / "T-001-one.md"
+
+
+def whole(text: str) -> str:
+    """Return a text in which what stands for much is written out."""
+    return MUCH.sub(lambda found: found[1] * HUGE, text)
 
 
 def told_by(module: str, cwd: Path) -> list[list[Any]]:
@@ -96,7 +104,7 @@ def test_no_regular_expression_looks_back_for_long(tmp_path: Path) -> None:
         "a: !!python/object/apply:os.system [id]\n",
         "a: " + "9" * 1_000_000 + "\n",
         "a: 1" + ":59" * 300_000 + "\n",
-        "a: '" + "x" * HUGE + "'\n",
+        "a: '\0x'\n",
     ],
     ids=[
         "aliases", "recursion", "lists", "mappings", "items", "keys", "indents", "tag", "digits",
@@ -104,7 +112,7 @@ def test_no_regular_expression_looks_back_for_long(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_hostile_front_matter_is_refused_or_read(folder: Path, front_matter: str) -> None:
-    task_file(folder).write_text(f"{HEAD}{front_matter}---\n\n# T-001\n")
+    task_file(folder).write_text(f"{HEAD}{whole(front_matter)}---\n\n# T-001\n")
     for command in (["show", "T-001"], ["set", "T-001", "status=done"]):
         run_mission(folder, *command)
 
@@ -113,7 +121,7 @@ def test_hostile_front_matter_is_refused_or_read(folder: Path, front_matter: str
     "body",
     [
         "> " * 100_000 + "a", "- " * 100_000 + "a", "> - " * 50_000, "`" * 100_000, "[" * 100_000,
-        "## a" + " " * 500_000 + "b", "<div " * 100_000, "\n" * 100_000, "x" * HUGE,
+        "## a" + " " * 500_000 + "b", "<div " * 100_000, "\n" * 100_000, "\0x",
         "## notes\n" * 5_000, "| a " * 100_000 + "|\n" + "|-" * 100_000 + "|\n",
     ],
     ids=[
@@ -122,7 +130,7 @@ def test_hostile_front_matter_is_refused_or_read(folder: Path, front_matter: str
     ],
 )  # fmt: skip
 def test_hostile_markdown_is_refused_or_shown(folder: Path, body: str) -> None:
-    task_file(folder).write_text(f"{HEAD}---\n\n# T-001\n\n## Summary\n\n{body}\n")
+    task_file(folder).write_text(f"{HEAD}---\n\n# T-001\n\n## Summary\n\n{whole(body)}\n")
     for command in (["handoff", "T-001"], ["review", "T-001"]):
         run_mission(folder, *command)
 
@@ -135,12 +143,12 @@ def test_hostile_markdown_is_refused_or_shown(folder: Path, body: str) -> None:
         "| id | status | depends_on |\n| - | - | - |\n| T-001 | todo | " + "a " * 100_000 + "|\n",
         "| id | status | depends_on |\n| - | - | - |\n| T-001 | todo | a" + " " * 900_000 + "x]|\n",
         "| id | status |\n| - | - |\n" + "| T-001 | todo |\n" * 20_000,
-        "x" * HUGE,
+        "\0x",
     ],
     ids=["columns", "cells", "words", "blanks", "rows", "huge"],
 )
 def test_a_hostile_table_is_refused_or_read(folder: Path, table: str) -> None:
-    (folder / "coordination" / "TASKS.md").write_text(f"# Tasks\n\n{table}")
+    (folder / "coordination" / "TASKS.md").write_text(f"# Tasks\n\n{whole(table)}")
     for command in (["list"], ["set", "T-001", "status=done"]):
         run_mission(folder, *command)
 
@@ -148,13 +156,13 @@ def test_a_hostile_table_is_refused_or_read(folder: Path, table: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        '{"id": ' + "[" * 200_000, '{"a":' * 200_000, '{"id": "' + "x" * HUGE + '"}', "[" * HUGE,
+        '{"id": ' + "[" * 200_000, '{"a":' * 200_000, '{"id": "\0x"}', "\0[",
         '{"id": ' + "9" * 1_000_000 + "}", '{"a": "' + '\\"' * 1_000_000,
     ],
     ids=["lists", "objects", "huge", "brackets", "digits", "quotes"],
 )  # fmt: skip
 def test_a_hostile_mission_file_is_refused(folder: Path, text: str) -> None:
-    (folder / "coordination" / "mission.json").write_text(text)
+    (folder / "coordination" / "mission.json").write_text(whole(text))
     for command in (["list"], ["add", "Three"]):
         assert run_mission(folder, *command).exit_code == ExitCode.BROKEN
 
@@ -169,14 +177,14 @@ def test_very_many_broken_sessions_are_reported_and_hide_no_task(folder: Path) -
 
 
 @pytest.mark.parametrize("names", [("index", "sync.json", "attempts.json"), ("session.lock",)])
-@pytest.mark.parametrize("data", [b"[" * 1_000_000, b"x" * HUGE, b"9" * 1_000_000])
+@pytest.mark.parametrize("data", ["[" * 1_000_000, "\0x", "9" * 1_000_000])
 def test_hostile_state_files_are_told_or_ignored(
-    folder: Path, names: tuple[str, ...], data: bytes
+    folder: Path, names: tuple[str, ...], data: str
 ) -> None:
     state = folder / "coordination" / ".state"
     state.mkdir(exist_ok=True)
     for name in names:
-        (state / name).write_bytes(data)
+        (state / name).write_text(whole(data))
     for command in (["list"], ["check"]):
         run_mission(folder, *command)
 

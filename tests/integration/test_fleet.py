@@ -113,7 +113,9 @@ def test_a_fleet_is_kept_at_work_as_far_as_its_workers_go(away: MissionRepo, poo
     wait_for(lambda: not pool.attempts(), "what is kept there to go")
 
 
-def test_labels_and_stops_hold_also_for_what_waits(away: MissionRepo, pool: Fleet) -> None:
+def test_what_waits_keeps_its_label_through_stops_and_restarts(
+    away: MissionRepo, pool: Fleet
+) -> None:
     add_fleet(away, pool, labels=["gpu"])
     assert away.run("set", "T-001", "runs_on=gpu").exit_code == 0
     hand_off(away)
@@ -124,6 +126,8 @@ def test_labels_and_stops_hold_also_for_what_waits(away: MissionRepo, pool: Flee
     assert wait_for_end(away) == "stopped"
     wait_for(lambda: not pool.listed()["unplaced"], "the fleet to let go of it")
     hand_off(away, waiting(away))
+    pool.stop()  # with it goes what its scheduler knew: who listens gives the run to the next one
+    pool.start()
     command = [sys.executable, "-m", "distributed.cli.dask_worker"]
     command += ["--scheduler-file", str(pool.scheduler), "--host", "127.0.0.1", "--no-dashboard"]
     command += ["--nthreads", "1", "--resources", "agents=1 gpu=1", "--name", "with gpu"]
@@ -132,8 +136,9 @@ def test_labels_and_stops_hold_also_for_what_waits(away: MissionRepo, pool: Flee
     try:
         wait_for_agent(away)
         assert begun(away) == 1  # the one that was stopped never began
-        running = {each["name"]: each["running"] for each in pool.listed()["workers"]}
-        assert running["with gpu"] == [away.run_dir().name]
+        found = pool.listed()["workers"]
+        given = {each["name"]: [*each["running"], *each["waiting"]] for each in found}
+        assert given["with gpu"] == [away.run_dir().name]
         away.run("stop")
         assert wait_for_end(away) == "stopped"
         assert begun(away) == 1

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from mosaic.app.loop import run_pool
 from mosaic.machine.clock import Clock
 from mosaic.plan.pace import Limits
 from mosaic.sessions.choice import HandOffRequest
-from mosaic.sessions.output import LiveSession
 from mosaic.workers.report import LoopReport
 from tests.support.mission import MissionRepo, is_running, wait_for
 from tests.support.shell_agent import change_mission
@@ -222,7 +220,7 @@ def test_a_try_that_comes_due_while_the_workers_are_shown_is_made(
     monkeypatch.setattr(clock, "seconds", lambda: passed[0])
 
     class SlowScreen(Face):
-        def show(self, live: Sequence[LiveSession], starting: Sequence[str]) -> None:  # noqa: ARG002
+        def show(self, *_: object, **__: object) -> None:
             passed[0] += 2.0
 
     report = run_pool(

@@ -225,6 +225,7 @@ def test_a_person_who_leaves_by_an_interrupt_did_not_crash_it(
     before = terminal.mode()
     hand_off(agent, terminal)
     wait_for(lambda: "HERE-I-AM" in terminal.screen(), "the answer")
+    wait_for(lambda: "HERE-I-AM" in agent.kept(), "the answer on disk")
     if agent.name == "codex":
         wait_for(lambda: '"task_complete"' in agent.kept(), "the end of the turn")
     pid = wait_for(lambda: agent.repo.session()["pid"], "the session's entry")

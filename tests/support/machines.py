@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -38,15 +39,24 @@ PYTHON = """\
 lose="{folder}/lose"
 export PYTHONPATH="{root}"
 if [ -s "$lose" ]; then
-  "{python}" "$@" >"$lose.out"
-  if grep -aq '"agent":' "$lose.out"; then
-    rest=$(cut -c2- "$lose"); printf %s "$rest" >"$lose"; exit 255
-  fi
-  exec cat "$lose.out"
+  exec "{python}" "{folder}/losing.py" "$lose" "{python}" "$@"
 fi
 exec "{python}" "$@"
 """
 """The Python there; it loses as many answers to `go` as the file `lose` has letters."""
+LOSING = """\
+import os, subprocess, sys
+lose = sys.argv[1]
+process = subprocess.Popen(sys.argv[2:], stdout=subprocess.PIPE)
+while data := os.read(process.stdout.fileno(), 1 << 20):
+    if b'"agent":' in data and (left := open(lose).read()):
+        with open(lose, "w") as file:
+            file.write(left[1:])
+        process.kill()
+        os._exit(255)
+    os.write(1, data)
+sys.exit(process.wait())
+"""
 
 
 def why_not() -> str:
@@ -156,6 +166,18 @@ def _children(parent: int) -> list[int]:
     return found
 
 
+def free_port() -> int:
+    """Return a port on which nobody listens, and that is given to no outgoing connection.
+
+    It stays free while the machine is down.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
+
+
 @contextlib.contextmanager
 def machine(
     folder: Path, name: str = "box", *, under: tuple[str, ...] = (), address: str = "127.0.0.1"
@@ -166,9 +188,7 @@ def machine(
     """
     if why := why_not():
         pytest.skip(why)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     made = Machine(name, folder / f"machine {name}", port, under, address)
     made.home.mkdir(parents=True)
     keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", ""]
@@ -177,6 +197,7 @@ def machine(
     shell, python = made.folder / "login.sh", made.folder / "python here"
     shell.write_text(SHELL.format(name=name, home=made.home))
     python.write_text(PYTHON.format(root=ROOT, python=sys.executable, folder=made.folder))
+    (made.folder / "losing.py").write_text(LOSING)
     for each in (shell, python):
         each.chmod(0o755)
     keys = made.folder / "keys"
@@ -193,8 +214,8 @@ def machine(
         f'  IdentityFile "{made.folder}/own_key"\n  IdentitiesOnly yes\n'
         f"  UserKnownHostsFile /dev/null\n  StrictHostKeyChecking no\n  LogLevel ERROR\n"
     )
-    made.start()
     try:
+        made.start()
         yield made
     finally:
         made.go_down()

@@ -14,7 +14,7 @@ import mosaic
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NEEDS_EXTRA = ("mosaic.board", "mosaic.web", "mosaic.testing")
+NEEDS_EXTRA = ("mosaic.board", "mosaic.web", "mosaic.mcp", "mosaic.testing")
 """Modules that import packages of an extra, which may not be installed."""
 
 

@@ -56,29 +56,29 @@ class Relay:
         self._known = threading.Event()
 
     def up(self, source: IO[bytes], target: IO[bytes]) -> None:
-        """Hand on the question, and what is said later."""
-        head = source.readline()
-        try:
-            values = json.loads(head)
-        except ValueError:
-            values = {}
-        self._op = str(values.get("op"))
-        self._known.set()
-        cut = take_cut(self._plan, "up", self._op, set())
-        if cut is not None:
-            size = len(head) + int(values["data"])
-            left = int(size * cut["at"])
+        """Hand on the questions, and what is said later."""
+        while head := source.readline():
+            try:
+                values = json.loads(head)
+            except ValueError:
+                values = {}
+            if "op" not in values:
+                target.write(head)
+                target.flush()
+                continue
+            self._op = str(values["op"])
+            self._known.set()
+            cut, size = take_cut(self._plan, "up", self._op, set()), int(values["data"])
+            if cut is None:
+                target.write(head)
+                self._copy(source, target, size)
+                continue
+            left = int((len(head) + size) * cut["at"])
             target.write(head[:left])
             self._copy(source, target, left - len(head))
             self._cut(cut)
             while source.read(BLOCK):
                 pass  # what comes after a cut never came
-        else:
-            target.write(head)
-            target.flush()
-        while data := source.read1(BLOCK):  # type: ignore[attr-defined]
-            target.write(data)
-            target.flush()
         target.close()
 
     def down(self, source: IO[bytes], target: IO[bytes]) -> None:

@@ -22,7 +22,7 @@ from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
 
-NEEDS_EXTRA = ("mosaic.board", "mosaic.web", "mosaic.testing")
+NEEDS_EXTRA = ("mosaic.board", "mosaic.web", "mosaic.mcp", "mosaic.testing")
 
 
 def main() -> None:
