@@ -39,11 +39,12 @@ class Fleet:
         return self.folder / "work"
 
     def start(self, agents: int = 2) -> None:
-        answer = self.person.run("fleet", "local", str(agents), "--name", NAME)
+        answer = self.person.run("fleet", "local", str(agents), "--name", NAME, "--json")
         assert answer.exit_code == 0, answer.stderr
+        assert answer.json()["agents"] == agents
 
     def stop(self) -> None:
-        assert self.person.run("fleet", "stop", NAME).exit_code == 0
+        assert self.person.run("fleet", "stop", NAME, "--json").json()["was_running"]
 
     def listed(self) -> Any:
         """Return what `fleet list` says of it."""
