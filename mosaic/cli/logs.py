@@ -175,10 +175,6 @@ def _show_rest(asked: Asked, log: LogFile, view: View) -> bool:
 
     has_lines = asked.stream.has_json_lines
     read = log.read_lines if has_lines else log.read
-    if asked.follow:
-        from mosaic.sessions.away import keep_listening  # start-up: a look back needs none
-
-        keep_listening(asked.run)
     is_over = asked.follow or (has_lines and has_ended(asked.run))
     if asked.follow:
         blocks = follow(
