@@ -57,29 +57,27 @@ class Relay:
         self._is_cut = False
 
     def up(self, source: IO[bytes], target: IO[bytes]) -> None:
-        """Hand on the questions, and what is said later."""
+        """Hand on questions with what is sent along, and what is said beside them."""
         while head := source.readline():
-            try:
+            values: dict[str, Any] = {}
+            with contextlib.suppress(ValueError):
                 values = json.loads(head)
-            except ValueError:
-                values = {}
-            if "op" not in values:
-                target.write(head)
-                target.flush()
-                continue
-            self._op = str(values["op"])
-            self._known.set()
-            cut, size = self._find_cut("up", set()), int(values["data"])
-            if cut is None:
-                target.write(head)
-                self._copy(source, target, size)
-                continue
-            left = int((len(head) + size) * cut["at"])
-            target.write(head[:left])
-            self._copy(source, target, left - len(head))
-            self._cut(cut)
-            while source.read(BLOCK):
-                pass  # what comes after a cut never came
+            size = int(values.get("data") or 0)
+            cut = None
+            if op := values.get("op"):
+                self._op = str(op)
+                self._known.set()
+                cut = take_cut(self._plan, "up", self._op, set())
+            if cut is not None:
+                left = int((len(head) + size) * cut["at"])
+                target.write(head[:left])
+                self._copy(source, target, left - len(head))
+                self._cut(cut)
+                while source.read(BLOCK):
+                    pass  # what comes after a cut never came
+                break
+            target.write(head)
+            self._copy(source, target, size)
         target.close()
 
     def down(self, source: IO[bytes], target: IO[bytes]) -> None:
