@@ -236,15 +236,15 @@ def _live_now(live: Sequence[SessionView], layout: Layout) -> Iterator[SessionVi
     for view in live:
         if view.found is not None:
             if view.host:
-                _keep_listening(view.found, layout)
+                _keep_in_touch(view.found, layout)
             yield view._replace(progress=progress_of(view.found, layout))
 
 
-def _keep_listening(found: FoundLock, layout: Layout) -> None:
-    from mosaic.runs.folders import run_of  # start-up: few sessions are elsewhere
-    from mosaic.sessions.away import keep_listening
+def _keep_in_touch(found: FoundLock, layout: Layout) -> None:
+    from mosaic.executors import executor_of  # start-up: few sessions are elsewhere
+    from mosaic.runs.folders import run_of
 
-    keep_listening(run_of(layout.runs_dir, found.lock.task_id, found.lock.run_id))
+    executor_of(run_of(layout.runs_dir, found.lock.task_id, found.lock.run_id)).keep_in_touch()
 
 
 def _git_signs(layout: Layout) -> list[bytes | None]:

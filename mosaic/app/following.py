@@ -7,8 +7,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from mosaic.errors import MissionError
+from mosaic.executors import executor_of
 from mosaic.runs.reading import POLL_SECONDS, Stream, follow, has_ended, log_of
-from mosaic.sessions.away import keep_listening
 from mosaic.sessions.following import reader_of
 from mosaic.sessions.output import words_for
 from mosaic.text.harmless import HarmlessText, harmless_line
@@ -33,7 +33,7 @@ def follow_words(
         RecordError: the run's folder was removed meanwhile.
         FileAccessError: its log cannot be read.
     """
-    keep_listening(run)
+    executor_of(run).keep_in_touch()
     while is_wanted() and not _has_begun(run):
         time.sleep(POLL_SECONDS)
     stream = Stream.TRANSCRIPT if run.transcript.exists() else Stream.STDOUT

@@ -12,8 +12,9 @@ from mosaic.errors import HostsFullError, MissionError, UnreachableError, UsageE
 from mosaic.plan.hosts import RUNS_ON, fitting_hosts, freest_host, wanted_words
 from mosaic.records import replace
 from mosaic.sessions.choice import choose_task
-from mosaic.sessions.dead_sessions import read_recovered
+from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.liveness import Life, find_locks
+from mosaic.store.consent import require_uses
 from mosaic.store.mission_file import load_mission
 from mosaic.store.reading import read_mission
 
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mosaic.model import Mission, Task
+    from mosaic.model import Task
     from mosaic.sessions.choice import HandOffRequest
     from mosaic.settings import HostSpec
     from mosaic.store.layout import Layout
+    from mosaic.store.mission_file import MissionDocument
 
 _TURN = threading.Lock()
 _BEGINNING: Counter[str] = Counter()
@@ -42,16 +44,17 @@ def placing(
 
     None is this one. The request then names its task, which may depend on the machine. One that
     does not answer is chosen only where no other has room. Raises HostsFullError where none has
-    room, UsageError where none fits.
+    room, UsageError where none fits, ConsentNeededError where a task of a clone chooses one of the
+    person's own.
     """
     snapshot = read_mission(mission_file)
-    mission = snapshot.document.mission
     if not (request.hosts or any(RUNS_ON in task.more for task in snapshot.tasks)):
         yield request, None
         return
-    snapshot, _ = read_recovered(mission_file)
+    if recover_if_needed(snapshot) is not None:
+        snapshot = read_mission(mission_file)
     task = choose_task(snapshot, request)
-    specs = _that_fit(mission, request, task)
+    specs = _that_fit(snapshot.document, request, task)
     if not specs:
         yield request, None
         return
@@ -99,17 +102,19 @@ def _room_of(host: HostSpec) -> int | None:
     return min((most for most in (agents, host.max) if most), default=None)
 
 
-def _that_fit(mission: Mission, request: HandOffRequest, task: Task) -> list[HostSpec]:
+def _that_fit(document: MissionDocument, request: HandOffRequest, task: Task) -> list[HostSpec]:
     """Return the machines that will do; none: it is worked on here."""
-    from mosaic.remote.hosts import get_host, known_hosts  # start-up, as above
+    from mosaic.remote.hosts import get_host, known_hosts, uses_of  # start-up, as above
 
-    words = wanted_words(task)
+    mission, words = document.mission, wanted_words(task)
     if not (request.hosts or words):
         return []
     named = [get_host(mission, name) for name in request.hosts]
     known = known_hosts(mission)
     fitting = fitting_hosts(named or known.values(), words)
     if fitting:
+        # Who names a host means it; a task may come from anybody.
+        require_uses(document, () if named else uses_of(fitting))
         return fitting
     asked = ", ".join(f"`{each}`" for each in words)
     raise UsageError(

@@ -15,8 +15,19 @@ from mosaic.store.allowance import (
     name_of,
     save_allowance,
 )
-from mosaic.store.consent import SESSION_VARIABLE, allow, commands_of, digest_of, find_unallowed
+from mosaic.store.consent import (
+    SESSION_VARIABLE,
+    allow,
+    commands_of,
+    digest_of,
+    find_unallowed,
+    find_unallowed_uses,
+    require_consent,
+    require_uses,
+)
 from mosaic.store.mission_file import load_mission
+from mosaic.store.own_settings import own_settings
+from mosaic.store.reading import read_mission
 from mosaic.store.state import Standing, adopt_state
 
 if TYPE_CHECKING:
@@ -24,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mosaic.store.consent import Command
+    from mosaic.store.mission_file import MissionDocument
 
 
 class NamedCommand(NamedTuple):
@@ -55,7 +67,8 @@ def read_trust(mission_file: Path, done: Sequence[str] = ()) -> Trust:
     allowance = find_allowance(mission_file)
     document = load_mission(mission_file)
     commands = commands_of(document.mission)
-    unallowed = {command.digest for command in find_unallowed(document)}
+    unallowed = {command.digest for command in find_asked(document)}
+    uses = [] if document.layout.state.is_made_here else [*_uses_of(document)]
     return Trust(
         mission_file=mission_file,
         made_here=document.layout.state.is_made_here,
@@ -64,11 +77,36 @@ def read_trust(mission_file: Path, done: Sequence[str] = ()) -> Trust:
         owners=tuple(allowance.owners),
         commands=tuple(
             NamedCommand(each.where, each.text, each.shown, each.digest not in unallowed)
-            for each in commands
+            for each in (*commands, *uses)
         ),
         digest=digest_of(commands),
         done=tuple(done),
     )
+
+
+def find_asked(document: MissionDocument) -> tuple[Command, ...]:
+    """Return all that a mission asks for and may not do yet: commands, and hosts of the person."""
+    uses = find_unallowed_uses(document, _uses_of(document))
+    return (*find_unallowed(document), *uses)
+
+
+def _uses_of(document: MissionDocument) -> tuple[Command, ...]:
+    if not own_settings().hosts:
+        return ()
+    from mosaic.remote.hosts import uses_in  # start-up: few people have any
+
+    return uses_in(document.mission, read_mission(document.path).tasks)
+
+
+def require_all(mission_file: Path, *, with_hosts: bool) -> None:
+    """Make sure that all that a mission asks for is allowed, before a loop or a pool begins.
+
+    Without `with_hosts` tasks choose no host: the person named those that may be used.
+    """
+    document = load_mission(mission_file)
+    require_consent(document)
+    if with_hosts:
+        require_uses(document, _uses_of(document))
 
 
 def forget_trust(mission_file: Path, actor: Actor | None = None) -> None:
@@ -107,11 +145,11 @@ def trust_mission(
         adopt_state(state, document.path)
         done.append(f"`{state.place}` is yours from now on")
         document = load_mission(mission_file)
-    unallowed = find_unallowed(document)
+    unallowed = find_asked(document)
     if unallowed and not confirm(unallowed):
         done.append("no command was allowed")
     else:
-        allow(document, commands_of(document.mission), settles=True)
+        allow(document, (*commands_of(document.mission), *unallowed), settles=True)
         done += [f"may run: {command.shown}" for command in unallowed]
     return read_trust(mission_file, done or ["there is nothing to allow"])
 

@@ -285,10 +285,11 @@ class Actions:
 
     async def _consent(self) -> bool:
         """Ask whether the commands that the mission names may run; tell whether they may now."""
-        from mosaic.store.consent import allow, find_unallowed
+        from mosaic.app.trust import find_asked
+        from mosaic.store.consent import allow
 
         document = await in_thread(lambda: load_mission(self._mission_file))
-        unallowed = find_unallowed(document)
+        unallowed = await in_thread(lambda: find_asked(document))
         lines = [plain(f"{each.where}  {each.text}") for each in unallowed]
         title = "this mission names commands that you have not allowed yet: allow them?"
         if unallowed and await self._ask(title, lines) is None:

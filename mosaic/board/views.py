@@ -48,7 +48,7 @@ class Plan(Rows):
 
 
 class Live(Rows):
-    """The sessions that work now, or may; above them the other machines, where there are any."""
+    """The sessions that work now, or may; below them the other machines, where there are any."""
 
     def __init__(self) -> None:
         super().__init__(height=LIVE_HEIGHT, empty="nobody works now", name="live")
@@ -59,10 +59,9 @@ class Live(Rows):
         views: Sequence[SessionView],
         titles: Mapping[str, str],
     ) -> None:
-        """Show machines, and sessions with the titles of their tasks."""
+        """Show sessions with the titles of their tasks, and machines."""
         self.show(
             [
-                *(Row(f"host {each.name}", partial(host_lines, each), each) for each in hosts),
                 *(
                     Row(
                         view.session.id,
@@ -71,6 +70,7 @@ class Live(Rows):
                     )
                     for view in views
                 ),
+                *(Row(f"host {each.name}", partial(host_lines, each), each) for each in hosts),
             ]
         )
 

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from mosaic.app.trust import find_asked, require_all
 from mosaic.cli.output import clean, warn
 from mosaic.errors import ConsentNeededError
-from mosaic.store.consent import Command, allow, find_unallowed, require_consent
+from mosaic.store.consent import Command, allow
 from mosaic.store.mission_file import load_mission
 
 Done = TypeVar("Done")
@@ -23,7 +24,7 @@ def with_consent(path: Path, action: Callable[[], Done], *, as_json: bool) -> Do
         return action()
     except ConsentNeededError:
         document = load_mission(path)
-        unallowed = find_unallowed(document)
+        unallowed = find_asked(document)
         if as_json or (unallowed and not is_somebody_there()):
             raise
         words = "this mission names commands that you have not allowed yet:"
@@ -34,9 +35,12 @@ def with_consent(path: Path, action: Callable[[], Done], *, as_json: bool) -> Do
     return action()
 
 
-def require_settled(path: Path, *, as_json: bool) -> None:
-    """Make sure that a mission's commands may run, before a loop or a pool begins."""
-    with_consent(path, lambda: require_consent(load_mission(path)), as_json=as_json)
+def require_settled(path: Path, *, as_json: bool, with_hosts: bool = False) -> None:
+    """Make sure that a mission's commands may run, before a loop or a pool begins.
+
+    `with_hosts`: tasks may choose hosts of the person's own.
+    """
+    with_consent(path, lambda: require_all(path, with_hosts=with_hosts), as_json=as_json)
 
 
 def is_somebody_there() -> bool:

@@ -175,10 +175,6 @@ def _show_rest(asked: Asked, log: LogFile, view: View) -> bool:
 
     has_lines = asked.stream.has_json_lines
     read = log.read_lines if has_lines else log.read
-    if asked.follow:
-        from mosaic.sessions.away import keep_listening  # start-up: a look back needs none
-
-        keep_listening(asked.run)
     is_over = asked.follow or (has_lines and has_ended(asked.run))
     if asked.follow:
         blocks = follow(
@@ -234,10 +230,9 @@ def _note_left_out(asked: Asked, log: LogFile, view: View, *, is_over: bool) -> 
     damaged = log.lines_passed_over + view.damaged
     if damaged:
         _note(f"{counted(damaged, 'line')} of {name} could not be read: left out")
-    if asked.stream.has_json_lines:
-        if is_over and log.has_rest:
-            _note(f"the last line of {name} is torn and left out")
-    elif (asked.run.dir / LOST_NAME).exists():
+    if asked.stream.has_json_lines and is_over and log.has_rest:
+        _note(f"the last line of {name} is torn and left out")
+    if (asked.run.dir / LOST_NAME).exists():
         from mosaic.runs.result import lost_output_words
 
         for words in lost_output_words(asked.run, [asked.stream]):

@@ -155,7 +155,7 @@ def run_many(
     from mosaic.cli.live import Terminal
     from mosaic.machine.process import is_ignored
 
-    require_settled(path, as_json=as_json)
+    require_settled(path, as_json=as_json, with_hosts=not request.hosts)
     terminal = Terminal(quiet=as_json, goes_on=True)
     done: LoopReport | PoolStart
     before = signal.getsignal(signal.SIGINT)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mosaic.model import Task
 
 RUNS_ON = "runs_on"
+"""The key of a task that says on which hosts it may be worked on: labels, or a name."""
 HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 HOST_ADDRESS = re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.@:%/\[\]+-]*")
 """What `ssh` takes for a destination; never what it would take for an option."""

@@ -185,7 +185,7 @@ class HubListener(Listener):
         read_record(there.top, record, run, self._seen)
 
     def _say_home(self) -> None:
-        if self._sent.end.get("left_out"):
+        if self._sent.stays_there:
             return  # `mission hosts clean` removes it
         found = hub_run(self._run)
         if found is None:

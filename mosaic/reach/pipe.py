@@ -14,6 +14,7 @@ from mosaic.git.checkpoint_store import keep_packed
 from mosaic.git.git import find_work_tree
 from mosaic.machine.lock import is_folder_held
 from mosaic.reach.listener import Listener
+from mosaic.reach.plan import PlanWatch
 from mosaic.remote.link import Conversation, call
 from mosaic.remote.record import MIRRORED, read_record
 from mosaic.remote.sent import find_stop, is_away, list_sent, write_sent
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mosaic.settings import HostSpec
 
 STOP_POLL_SECONDS = 0.3
+PLAN_POLL_SECONDS = 1.0
 QUIET_SECONDS = 60.0
 """After so long without a byte the link counts as cut: a beat comes every few seconds."""
 
@@ -53,7 +55,7 @@ class PipeListener(Listener):
                 }
             )
             is_over = threading.Event()
-            thread = threading.Thread(target=self._pass_stops, args=(conversation, is_over))
+            thread = threading.Thread(target=self._pass_words, args=(conversation, is_over))
             thread.daemon = True
             thread.start()
             try:
@@ -75,14 +77,21 @@ class PipeListener(Listener):
             raise UnreachableError(host.name, "it said nothing")
         return has_heard
 
-    def _pass_stops(self, conversation: Conversation, is_over: threading.Event) -> None:
-        told = ""
+    def _pass_words(self, conversation: Conversation, is_over: threading.Event) -> None:
+        """Tell what people wish and change here while the conversation goes on."""
+        told, looked_at = "", 0.0
+        watch = PlanWatch(Path(self._meta.mission_file))
         while True:
-            wish = find_stop(self._run)
-            if wish and wish != told:
-                with contextlib.suppress(MissionError):  # the link is cut: the next one tells it
+            # The link is cut, or somebody is saving the files: it is told later.
+            with contextlib.suppress(MissionError, OSError, ValueError):
+                wish = find_stop(self._run)
+                if wish and wish != told:
+                    told = wish
                     conversation.tell({"now": wish == "now"})
-                told = wish
+                if time.monotonic() > looked_at + PLAN_POLL_SECONDS:
+                    looked_at = time.monotonic()
+                    if news := watch.find_news():
+                        conversation.tell(news)
             if is_over.wait(STOP_POLL_SECONDS):
                 return
 
@@ -123,7 +132,7 @@ class PipeListener(Listener):
 
     def _say_home(self) -> None:
         """Have what is kept there removed, unless it has what could not be brought."""
-        if self._sent.end.get("left_out"):
+        if self._sent.stays_there:
             return  # `mission hosts clean` removes it
         with contextlib.suppress(MissionError):
             host = self._host()
@@ -132,7 +141,7 @@ class PipeListener(Listener):
             for run, sent in sorted(kept, key=lambda each: each[0].dir != self._run.dir):
                 if run.dir != self._run.dir and is_folder_held(run.dir):
                     continue  # its own listener is about to
-                is_all_here = sent.is_left and sent.is_home and not sent.end.get("left_out")
+                is_all_here = sent.is_left and sent.is_home and not sent.stays_there
                 if sent.host == host.name and is_all_here:
                     where = {"mission": sent.mission, "run": run.id, "token": sent.token}
                     call(host, "drop", {**where, "brought_home": True})

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.git.file_trees import changes_of, commit_files, store_files
+from mosaic.git.git import run_git
 from mosaic.machine.disk import find_bytes
 from mosaic.store.unite import Version
 
@@ -18,6 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mosaic.store.layout import Layout
+
+
+PLAN_REF = "refs/mosaic/plan"
+"""Where an agent works: the mission's files as its copy and the mission had them in common last."""
+
+
+def note_common(top: Path, commit: str) -> None:
+    """Note in a copy of the project which files it has in common with the mission."""
+    run_git(["update-ref", PLAN_REF, commit], top)
+
+
+def common_plan(top: Path) -> str:
+    """Return the commit of the files that a copy of the project has in common with the mission."""
+    return run_git(["rev-parse", PLAN_REF], top).text
 
 
 def plan_files(layout: Layout, top: Path) -> dict[str, Path]:

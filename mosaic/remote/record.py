@@ -19,6 +19,7 @@ from mosaic.machine.disk import create_private_dir, write_private
 from mosaic.machine.log_writer import RESERVE_NAME
 from mosaic.machine.paths import confined
 from mosaic.machine.staging import is_temporary
+from mosaic.records import NamedTuple
 from mosaic.remote.sent import OF_HERE
 from mosaic.runs.folders import RUN_NAME, runs_in
 from mosaic.runs.record import Run, tail_bytes
@@ -27,10 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LARGEST_LOG_BYTES = 64 << 20
-"""What a log has beyond that stays where it is, but for the end that the record has."""
+"""What a log has beyond that stays where it is, but for its end, which the record has."""
 LARGEST_FILE_BYTES = 16 << 20
 MOST_FILES = 5000
 STEPS = "steps/"
+ENDS = "ends/"
+"""The ends of logs that are too large to be sent."""
+TOO_MANY = "too many"
 CHUNKS = "log-parts/"
 """Parts of the logs, where a record goes by itself: each `<log>/<offset>`, and of one size."""
 CHUNK_BYTES = 256 << 10
@@ -47,7 +51,7 @@ def commit_record(
     what that has need not be sent again.
     """
     with tempfile.TemporaryDirectory(prefix="mosaic-") as scratch:
-        found = [(name, path) for name, path in _files(run)]
+        found = [(_name_sent(name, path), path) for name, path in _files(run)]
         if chunks is not None:
             found = [(name, path) for name, path in found if name not in MIRRORED]
         for step in _steps_of(run):
@@ -55,6 +59,12 @@ def commit_record(
         ids = store_files(top, [_bounded(path, Path(scratch)) for _, path in found])
     files = dict(zip((name for name, _ in found), ids, strict=True))
     return commit_files(top, {**files, **(chunks or {})}, f"Record of run {run.id}", parent=parent)
+
+
+def _name_sent(name: str, path: Path) -> str:
+    """Return what a file of a record is called on its way: the end of a log is not the log."""
+    is_cut = name in MIRRORED and path.stat().st_size > LARGEST_LOG_BYTES
+    return f"{ENDS}{name}" if is_cut else name
 
 
 def read_record(top: Path, commit: str, run: Run, seen: dict[str, str] | None = None) -> None:
@@ -101,24 +111,77 @@ def _steps_of(run: Run) -> Iterator[Run]:
 
 
 def _files(run: Run) -> Iterator[tuple[str, Path]]:
-    """Return the regular files of a record by their names, as far as git can hold them."""
+    """Return the files of a record that are taken, by their names."""
+    for name, path, why in _listed(run):
+        if not why:
+            yield name, path
+
+
+def _listed(run: Run) -> Iterator[tuple[str, Path, str]]:
+    """Return the regular files of a record by their names, each with why it is not taken."""
     count = 0
     for folder, _, names in os.walk(run.dir):
         for name in sorted(names):
             path = Path(folder, name)
             shown = path.relative_to(run.dir).as_posix()
-            is_plain = shown.isprintable() and name != RESERVE_NAME and not is_temporary(name)
-            if not is_plain or ".git" in path.parts[len(run.dir.parts) :]:
+            if name == RESERVE_NAME or is_temporary(name):
                 continue
             try:
                 is_file = stat.S_ISREG(path.lstat().st_mode)
             except OSError:
                 continue
-            count += is_file
-            if count > MOST_FILES:
-                return
-            if is_file:
-                yield shown, path
+            if not is_file:
+                continue
+            why = ""
+            if not shown.isprintable():
+                why = "its name has signs that cannot be shown"
+            elif ".git" in path.parts[len(run.dir.parts) :]:
+                why = "it is part of a repository"
+            else:
+                count += 1
+                why = TOO_MANY if count > MOST_FILES else ""
+            yield shown, path, why
+
+
+class Cut(NamedTuple):
+    """What of a record stays where it was made."""
+
+    name: str
+    offset: int
+    """From which byte on."""
+    bytes: int
+    why: str
+
+
+def cuts_of(run: Run) -> list[Cut]:
+    """Return what of a record is not sent, the files that are too many as one."""
+    cuts = []
+    too_many: list[int] = []
+    for name, path, why in _listed(run):
+        try:
+            size = path.stat().st_size
+        except OSError:
+            continue
+        if why == TOO_MANY:
+            too_many.append(size)
+        elif why:
+            cuts.append(Cut(f"{name!r}"[1:-1], 0, size, why))
+        elif name in MIRRORED and size > LARGEST_LOG_BYTES:
+            end = (
+                f"of a log {_shown_size(LARGEST_LOG_BYTES)} are sent; its end is in `{ENDS}{name}`"
+            )
+            cuts.append(Cut(name, LARGEST_LOG_BYTES, size - LARGEST_LOG_BYTES, end))
+        elif name not in MIRRORED and size > LARGEST_FILE_BYTES:
+            words = f"of a file the last {_shown_size(LARGEST_FILE_BYTES)} are sent"
+            cuts.append(Cut(name, 0, size - LARGEST_FILE_BYTES, words))
+    if too_many:
+        words = f"{len(too_many)} files: a record brings {MOST_FILES}"
+        cuts.append(Cut("", 0, sum(too_many), words))
+    return cuts
+
+
+def _shown_size(count: int) -> str:
+    return f"{count >> 20} MB"
 
 
 def _bounded(path: Path, scratch: Path) -> Path:

@@ -82,6 +82,11 @@ class Sent:
         return bool(self.hub) and not (self.carrier or self.end)
 
     @property
+    def stays_there(self) -> bool:
+        """Whether its end left what could not be brought: that is kept there for a person."""
+        return bool(self.end.get("left_out") or self.end.get("cut"))
+
+    @property
     def is_left(self) -> bool:
         """Whether it is over here, and something of it is still kept there."""
         return self.went and (self.is_home or self.is_forgotten) and not self.is_removed

@@ -79,6 +79,8 @@ class EventType(StrEnum):
     """What a run left in its worktree was brought home, or could not be."""
     PLAN_UNITED = "plan_united"
     """What an agent changed in the mission elsewhere, and people meanwhile, was put together."""
+    RECORD_CUT = "record_cut"
+    """Some of the record stayed on the machine where the agent worked."""
     BRANCH_CHANGED = "branch_changed"
     """Another branch is checked out where it worked than when it began."""
 

@@ -105,12 +105,6 @@ def _why_unknown(mission: Mission, host: str) -> str | None:
     return f"`{host}` is not set up any more: `mission hosts add {host} user@machine`"
 
 
-def keep_listening(run: Run) -> None:
-    """Have a process listen to the machine that a run is on, where it is on one and none does."""
-    if (run.dir / HOST_FILE).exists() and is_away(run) and _has_begun(run):
-        keep_in_touch(run)
-
-
 def listen_again(layout: Layout) -> list[str]:
     """Have a process listen to each run that nobody listens to, and say which."""
     mended = []

@@ -13,15 +13,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mosaic.codec import load_record
+from mosaic.codec import dump_record, load_record
 from mosaic.errors import GitError, MissionError
 from mosaic.git.git import answer_of, find_work_tree, head_commit, run_git
 from mosaic.git.snapshot import take_tree
 from mosaic.machine.clock import utc_now
+from mosaic.machine.log_pipes import Gap, find_gaps
+from mosaic.machine.log_writer import LOST_NAME, append
 from mosaic.model import EndReason, Session, Status
+from mosaic.plan.sizes import format_size
 from mosaic.prompts.bounded import one_line
 from mosaic.records import replace
 from mosaic.remote.plan import changed_plan
+from mosaic.remote.raw import RAW_REF, lay_raw
 from mosaic.remote.sent import Sent, write_sent
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.record import RunState
@@ -47,6 +51,8 @@ if TYPE_CHECKING:
     from mosaic.workspaces.record import Workspace
 
 LOCK_SECONDS = 120.0
+SHOWN_LOGS = ("stdout.log", "stderr.log", "transcript.jsonl")
+"""Those of which `logs` says what is missing."""
 INDEX_SECONDS = 60.0
 """How long a lock on an index is waited for."""
 
@@ -67,9 +73,11 @@ def bring_home(run: Run, sent: Sent) -> None:
     if workspace is not None and workspace.is_there:
         _bring_work(run, meta, sent, workspace)
     if left_out := sent.end.get("left_out"):
-        words = f"left on `{sent.host}`, since only their owner may read them: {left_out}"
+        shown = "; ".join(map(str, left_out)) if isinstance(left_out, list | tuple) else left_out
+        words = f"left on `{sent.host}`, as no commit has them: {shown}"
         words += f"; `mission hosts clean {sent.host}` removes them there"
         EventLog(run).append(EventType.WORKTREE_SETTLED, words, level="warn")
+    _note_cuts(run, sent)
     doing = f"recording the end of {meta.session_id} on {sent.host}"
     with changing(mission_file, doing=doing, timeout_seconds=LOCK_SECONDS, fenced=False) as draft:
         if _find_lock(run, meta, draft.layout) is None:
@@ -148,6 +156,8 @@ def _bring_work(run: Run, meta: RunMeta, sent: Sent, workspace: Workspace) -> No
         run_git(["update-ref", "-m", f"{run.id} on {sent.host}", "HEAD", tip], top)
         run_git(["read-tree", "--reset", "-u", end], top, timeout_seconds=300)
         run_git(["reset", "--quiet"], top)
+        if raw := sent.commits.get(RAW_REF):
+            lay_raw(top, raw)
     except GitError as error:
         if _is_index_taken(top):
             raise  # by git of a listener that was killed, perhaps: it is tried again
@@ -165,6 +175,23 @@ def _is_index_taken(top: Path) -> bool:
         return time.time() - lock.stat().st_mtime < INDEX_SECONDS
     except OSError:
         return False
+
+
+def _note_cuts(run: Run, sent: Sent) -> None:
+    """Note what of the record stayed there; of the output also where `logs` looks for gaps."""
+    cuts: Any = sent.end.get("cut") or ()
+    gaps = find_gaps(run.dir)
+    for cut in cuts:
+        name, offset, count = str(cut["name"]), int(cut["offset"]), int(cut["bytes"])
+        what = f"of `{name}` " if name else ""
+        words = f"{what}{format_size(count)} from byte {offset} on stay on `{sent.host}`: "
+        words += f"{cut['why']}; `mission hosts clean {sent.host}` removes them there"
+        EventLog(run).append(EventType.RECORD_CUT, words, level="warn", data=dict(cut))
+        stream = name.partition(".")[0]
+        reason = f"they stay on `{sent.host}`, from byte {offset} on: {cut['why']}"
+        gap = Gap(stream=stream, offset=offset, bytes=count, reason=reason)
+        if name in SHOWN_LOGS and gap not in gaps:
+            append(str(run.dir), LOST_NAME, dump_record(gap))
 
 
 def _refuse_changed(top: Path, sent: Sent, tip: str) -> None:

@@ -62,8 +62,11 @@ def collect_in(draft: Draft, run: Run, meta: RunMeta) -> None:
 
 
 def settled_words(run: Run) -> list[str]:
-    """Return what of a run's work a person must know that no branch, or another one, holds."""
-    kinds = (EventType.WORKTREE_SETTLED, EventType.BRANCH_CHANGED)
+    """Return what a person must know of a run.
+
+    That is work that no branch, or another one, holds, and what in the mission did not win.
+    """
+    kinds = (EventType.WORKTREE_SETTLED, EventType.PLAN_UNITED, EventType.BRANCH_CHANGED)
     events = read_events(run).events
     return [each.message for each in events if each.type in kinds and each.level == "warn"]
 

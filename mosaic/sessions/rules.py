@@ -35,6 +35,7 @@ from mosaic.plan.rules import (
     stands,
 )
 from mosaic.records import NamedTuple, replace
+from mosaic.remote.sent import is_away
 from mosaic.runs.events import EventLog, EventType, noted_lists
 from mosaic.runs.folders import run_of, runs_of_task
 from mosaic.sessions.attempt import sessions_since
@@ -243,22 +244,28 @@ def standing_changes(snapshot: Snapshot, task: Task) -> tuple[StandingChange, ..
 
 
 def note_persons_scope(snapshot: Snapshot, task: Task) -> None:
-    """Note in the record of a task's last run that a person has set its write scope."""
+    """Note in the record of a task's last run that a person has set its write scope.
+
+    Of a run on another machine it is noted there: its events come from there alone.
+    """
     sessions = snapshot.document.mission.sessions.of_task(task.id)
     if not sessions:
         return
     run = run_of(snapshot.layout.runs_dir, task.id, sessions[-1].run_id or "")
-    if run.find_meta() is not None:
+    if run.find_meta() is not None and not is_away(run):
         words = f"a person set the write scope: {', '.join(task.write_scope) or 'none'}"
         data = {"write_scope": list(task.write_scope)}
         EventLog(run).append(EventType.SCOPE_SET, words, data=data)
 
 
 def note_decision(snapshot: Snapshot, task_id: str, entry: str) -> None:
-    """Note in the record of a task's session that has not ended that a person decided this."""
+    """Note in the record of a task's session that has not ended that a person decided this.
+
+    Of one on another machine it is noted there, as above.
+    """
     for session in snapshot.document.mission.sessions.of_task(task_id):
         run = run_of(snapshot.layout.runs_dir, task_id, session.run_id or "")
-        if session.ended_at is None and run.find_meta() is not None:
+        if session.ended_at is None and run.find_meta() is not None and not is_away(run):
             EventLog(run).append(EventType.DECIDED, entry, data={"entries": [entry]})
 
 

@@ -174,7 +174,8 @@ def _hand_off_in_worktree(
     try:
         document = load_mission(mission_file)
         was_there = find_workspace(document.layout, chosen.worktree.name) is not None
-        workspace = provision(document.layout, chosen.worktree, document.mission.worktrees)
+        wanted = replace(chosen.worktree, goes_elsewhere=ahead is not None)
+        workspace = provision(document.layout, wanted, document.mission.worktrees)
         try:
             if ahead is not None:
                 chosen = _send_ahead(document.layout, chosen, workspace, ahead)

@@ -39,7 +39,7 @@ def note_united(run: Run, united: United, others: Mapping[Path, Version], *, her
         words += f"the agent's was {_shown(lost)}"
         data = {"name": each.name, "here": won, "agent": lost}
         log.append(EventType.PLAN_UNITED, words, level="warn", data=data)
-    if united.passed_by:
+    if united.passed_by and here == OURS:
         keys = ", ".join(f"`{key}`" for key in united.passed_by)
         words = f"changed in mission.json elsewhere, and not taken over: {keys}"
         log.append(EventType.PLAN_UNITED, words, level="warn", data={"keys": [*united.passed_by]})

@@ -9,6 +9,9 @@ A mission that this person made with `mission init` does not ask for what they w
 themselves. It does ask where the commands were committed by somebody else (the commit was not
 made in this repository), and where they changed while an agent worked.
 
+A task of a clone may name a machine of the person's own (`runs_on`). Its prompt would then be run
+there, so that is asked once too; a host that the person names with `--on` is not asked about.
+
 `MISSION_TRUST` says it where nobody can be asked: the digest that `mission trust` shows, or
 `all`.
 """
@@ -106,6 +109,27 @@ def find_unallowed(document: MissionDocument) -> tuple[Command, ...]:
     if not fresh or not is_own or os.environ.get(SESSION_VARIABLE):
         return fresh
     return fresh if _came_from_elsewhere(document, fresh) else ()
+
+
+def find_unallowed_uses(document: MissionDocument, uses: Sequence[Command]) -> tuple[Command, ...]:
+    """Return what a mission may not use yet of a person's own settings.
+
+    A mission that this person made may use all of it, unless it must ask for its commands too.
+    """
+    if not uses or os.environ.get(VARIABLE) in EVERYTHING:
+        return ()
+    allowance = find_allowance(document.path)
+    is_own = document.layout.state.is_made_here and not allowance.must_ask
+    if is_own and not os.environ.get(SESSION_VARIABLE):
+        return ()
+    return tuple(each for each in uses if each.digest not in allowance.commands)
+
+
+def require_uses(document: MissionDocument, uses: Sequence[Command]) -> None:
+    """Make sure that a mission may use something of a person's own settings."""
+    if unallowed := find_unallowed_uses(document, uses):
+        shown = [each.shown for each in unallowed]
+        raise ConsentNeededError(shown, path=document.path, digest=EVERYTHING[0])
 
 
 def require_consent(document: MissionDocument) -> None:

@@ -72,7 +72,7 @@ def unite(draft: Draft, others: Mapping[Path, Version], *, task_id: str, here: s
     Raises MissionError where ids of tasks cannot be settled; nothing is drafted then.
     """
     layout = draft.layout
-    others, renumbering = _with_free_ids(draft, others)
+    others, renumbering = _with_free_ids(draft, others, here)
     there = THEIRS if here == OURS else OURS
     is_open = _status_here(draft, others, task_id, here) in (Status.TODO, Status.IN_PROGRESS)
     status = f"{task_id}.status"
@@ -159,9 +159,12 @@ def _id_of(item: Any) -> str:
 
 
 def _with_free_ids(
-    draft: Draft, others: Mapping[Path, Version]
+    draft: Draft, others: Mapping[Path, Version], here: str
 ) -> tuple[Mapping[Path, Version], dict[str, str]]:
-    """Give tasks that the other copy added other ids where theirs are in use."""
+    """Give tasks other ids that the other copy has added where theirs are in use.
+
+    Where people are the ids stay: if that is the other copy, the tasks of this one give way.
+    """
     layout, snapshot = draft.layout, draft.snapshot
     titles = _titles(layout, {path: each.after for path, each in others.items()})
     known = _titles(layout, {path: each.before for path, each in others.items()})
@@ -175,6 +178,9 @@ def _with_free_ids(
     renumbering: dict[str, str] = {}
     for task_id in sorted(taken):
         new = renumbering[task_id] = next(free)
+        if here == THEIRS:
+            _renumber_own(draft, task_id, new)
+            continue
         texts = {path: each.after for path, each in others.items() if each.after is not None}
         texts = renumbered(layout, texts, task_id, new)
         gone = {path: Version(each.before, None) for path, each in others.items() if each.before}
@@ -184,6 +190,18 @@ def _with_free_ids(
         }
         others = {**gone, **changed}
     return others, renumbering
+
+
+def _renumber_own(draft: Draft, old: str, new: str) -> None:
+    layout = draft.layout
+    paths = [*layout.own_files, *sorted(layout.tasks_dir.glob("*.md"))]
+    texts = {path: text for path in paths if (text := draft.text(path)) is not None}
+    after = renumbered(layout, texts, old, new)
+    for path in texts.keys() - after.keys():
+        draft.remove(path)
+    for path, text in after.items():
+        if text != texts.get(path):
+            draft.put(path, text)
 
 
 def _is_same(draft: Draft, task_id: str, title: str) -> bool:

@@ -359,8 +359,8 @@ class Carrier:
     def _finish(self, attempt: Attempt, ended: dict[str, Any]) -> None:
         """Remove what is in the hub now, unless there is more here that could not be pushed."""
         write_attempt(self._place, attempt, is_over=True)
-        if self._left_out:
-            _say(f"kept here, as no commit may have them: {', '.join(self._left_out)}")
+        if kept := [*self._left_out, *(cut["name"] for cut in ended.get("cut") or ())]:
+            _say(f"kept here, as it could not be pushed whole: {', '.join(kept)}")
         else:
             remove_attempt(self._place, self._run_id)
         _say(f"it has ended: {ended['session'] and ended['session'].get('ended_reason')}")

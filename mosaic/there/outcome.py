@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mosaic.codec import dump_record
 from mosaic.git.checkpoint_store import HIDDEN_REFS, keep_tree
 from mosaic.git.claims import push_claimed
-from mosaic.git.git import answer_of, common_dir, head_commit, run_git
+from mosaic.git.git import common_dir, head_commit, run_git
 from mosaic.git.objects import STORE, bring_back
 from mosaic.git.packs import make_pack
 from mosaic.git.snapshot import take_tree
@@ -18,14 +18,14 @@ from mosaic.machine.disk import create_private_dir
 from mosaic.machine.lock import hold_folder, is_folder_held
 from mosaic.records import NamedTuple
 from mosaic.remote.hub import run_ref
-from mosaic.remote.plan import commit_plan
-from mosaic.remote.record import commit_record
+from mosaic.remote.plan import commit_plan, common_plan
+from mosaic.remote.raw import RAW_REF, commit_raw
+from mosaic.remote.record import commit_record, cuts_of
 from mosaic.runs.checkpoint import last_seq
 from mosaic.sessions.dead_sessions import recover_if_needed
 from mosaic.sessions.liveness import find_locks
 from mosaic.store.reading import read_mission
 from mosaic.there.receive import (
-    PLAN_REF,
     TURN_SECONDS,
     Attempt,
     claim_of,
@@ -55,7 +55,7 @@ class Published(NamedTuple):
     claim: Claim
     """As it is after the push."""
     left_out: tuple[str, ...] = ()
-    """Files of the work that no commit has: only their owner may read them."""
+    """Files of the work that no commit has, each with why."""
 
 
 def find_end(place: Path, attempt: Attempt) -> dict[str, Any] | None:
@@ -73,7 +73,8 @@ def find_end(place: Path, attempt: Attempt) -> dict[str, Any] | None:
         return None
     entry = snapshot.find(attempt.task_id)
     status = entry.task.status.value if entry else None
-    return {"session": dump_record(session), "status": status}
+    cut = [each._asdict() for each in cuts_of(run)]
+    return {"session": dump_record(session), "status": status, "cut": cut}
 
 
 def publish(place: Path, attempt: Attempt) -> Published:
@@ -126,7 +127,9 @@ def commits_of(place: Path, attempt: Attempt) -> tuple[dict[str, str], tuple[str
             top, words = workspace.path, f"Work tree of run {run.id}"
             taken = take_tree(top, scratch=place, largest_bytes=None, keep_private=False)
             commits[END_REF] = keep_tree(home, taken, ref=f"{run.id}/{END_REF}", message=words)
-            left_out = tuple(each.path for each in taken.left_out)
+            left_out = tuple(f"{each.path} ({each.reason})" for each in taken.left_out)
+            if raw := commit_raw(top, home, attempt.work, commits[END_REF]):
+                commits[RAW_REF] = raw
     shared = common_dir(home)
     if shared is not None and (shared / STORE).is_dir():
         bring_back(shared)
@@ -136,5 +139,5 @@ def commits_of(place: Path, attempt: Attempt) -> tuple[dict[str, str], tuple[str
         for line in run_git(command, home).text.splitlines():
             commit, _, name = line.partition(" ")
             commits[name.removeprefix(prefix)] = commit
-    commits["plan"] = commit_plan(layout, home, answer_of(["rev-parse", PLAN_REF], home))
+    commits["plan"] = commit_plan(layout, home, common_plan(home))
     return commits, left_out

@@ -22,13 +22,13 @@ from mosaic.machine.paths import confined, safe_segment
 from mosaic.machine.removing import remove_folder
 from mosaic.records import dataclass, replace
 from mosaic.remote.hub import RUN_REFS, forget_refs
-from mosaic.remote.plan import commit_plan, plan_files
+from mosaic.remote.plan import commit_plan, note_common, plan_files
 from mosaic.runs.folders import run_of
 from mosaic.store.consent import allow, commands_of
 from mosaic.store.mission_file import load_mission
 from mosaic.store.state import ensure_state_dir
 from mosaic.there.parts import remove_parts, unpack_part
-from mosaic.workspaces.furnish import run_setup
+from mosaic.workspaces.furnish import run_setup, set_up
 from mosaic.workspaces.provision import WorkspaceRequest, provision
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ MOST_KNOWN = 500
 FILES, RUNS = "files/", "runs/"
 """Folders in what is sent: the mission's files by the repository, and records of earlier runs."""
 PACK = "pack"
-PLAN_REF = "refs/mosaic/plan"
-"""The mission's files as this copy and the mission that sent it had them in common last."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -292,17 +290,18 @@ def take_in(
     attempt = write_attempt(place, _attempt_of(values, carrier))
     _make_home(values, place, attempt)
     layout = _furnish(place, attempt, received)
-    home = home_of(place)
-    run_git(["update-ref", PLAN_REF, commit_plan(layout, home)], home)
+    note_common(home_of(place), commit_plan(layout, home_of(place)))
     document = load_mission(layout.mission_file)
     # Who sends it has allowed them, or could not have sent it.
     allow(document, commands_of(document.mission), settles=True)
-    request = WorkspaceRequest(name=attempt.task_id, owner=attempt.task_id, branch=attempt.branch)
-    settings = document.mission.worktrees
+    task, branch, settings = attempt.task_id, attempt.branch, document.mission.worktrees
+    request = WorkspaceRequest(name=task, owner=task, branch=branch, goes_elsewhere=True)
     workspace = provision(layout, request, settings)
     if tree := values["commits"].get("tree"):
         run_git(["read-tree", "--reset", "-u", tree], workspace.path)
         run_git(["reset", "--quiet"], workspace.path)
+    # With what was not committed in place: the mission's setup command, then the machine's own.
+    set_up(workspace, settings, waits=False)
     run_setup(workspace, replace(settings, setup=tuple(values.get("setup") or ())))
     return write_attempt(place, attempt, is_ready=True)
 

@@ -25,6 +25,7 @@ from mosaic.sessions.choice import Given, HandOffRequest
 from mosaic.sessions.session import hand_off
 from mosaic.sessions.stop import stop_session
 from mosaic.there.outcome import find_end, pack_published, publish
+from mosaic.there.plan import take_plan
 from mosaic.there.receive import (
     TURN_SECONDS,
     Attempt,
@@ -113,10 +114,20 @@ def stop(asked: Asked) -> None:
 
 
 def _listen(asked: Asked, place: Path, attempt: Attempt) -> None:
-    """Stop the work when that is asked, and end this process when nobody asks any more."""
+    """Heed what is said later, and end this process when nobody asks any more.
+
+    That is a wish to stop, or what people changed in the mission meanwhile.
+    """
+    plan: dict[str, str | None] = {}
     while line := asked.lines.readline():
         with contextlib.suppress(ValueError, MissionError, OSError):
-            end_work(place, attempt, now=bool(json.loads(line).get("now")))
+            said = json.loads(line)
+            if "plan" not in said:
+                end_work(place, attempt, now=bool(said.get("now")))
+                continue
+            plan |= said["plan"]  # with what could not be taken before
+            take_plan(place, attempt, plan, int(said["at"]))
+            plan = {}
     os._exit(0)  # the main thread may wait in a write that nobody reads
 
 

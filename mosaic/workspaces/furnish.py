@@ -22,6 +22,7 @@ from mosaic.machine.environment import child_environment
 from mosaic.machine.paths import confined
 from mosaic.machine.process import find_marked, send_signal, spawn
 from mosaic.plan.globs import ANY_DEPTH, bad_glob, matches_segment, parse_glob
+from mosaic.workspaces.record import write_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -64,6 +65,14 @@ def bring_files(workspace: Workspace, project: Path, settings: WorktreeSettings)
             brought.append(target.relative_to(workspace.path).as_posix())
     _hide(workspace.path, brought)
     return tuple(brought)
+
+
+def set_up(workspace: Workspace, settings: WorktreeSettings, *, waits: bool) -> Workspace:
+    """Run the setup command where that was not done yet, unless it `waits`; return the record."""
+    if waits or not workspace.needs_setup:
+        return workspace
+    run_setup(workspace, settings)
+    return write_workspace(workspace, needs_setup=False)
 
 
 def run_setup(workspace: Workspace, settings: WorktreeSettings) -> None:

@@ -31,7 +31,7 @@ from mosaic.machine.removing import remove_empty_folder, remove_file
 from mosaic.records import dataclass
 from mosaic.runs.snapshots import state_prefix
 from mosaic.store.state import ensure_state_dir
-from mosaic.workspaces.furnish import bring_files, end_left_setup, forget_files, matching, run_setup
+from mosaic.workspaces.furnish import bring_files, end_left_setup, forget_files, matching, set_up
 from mosaic.workspaces.landed import LARGEST_REFS_BYTES, OWN
 from mosaic.workspaces.record import (
     Workspace,
@@ -65,6 +65,8 @@ class WorkspaceRequest:
     """Branches that a new worktree begins with beside that: work that has not landed."""
     in_use: tuple[str, ...] = ()
     """Where sessions work now: none of these worktrees is taken off its branch."""
+    goes_elsewhere: bool = False
+    """The work is done on another machine: the setup command waits until it goes on here."""
 
 
 def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSettings) -> Workspace:
@@ -84,7 +86,7 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
         _take_up(home, known, request)
         _make_project(known)
         _fill(layout, known, request, settings)
-        return known
+        return set_up(known, settings, waits=request.goes_elsewhere)
     if known is not None:
         end_left_setup(known)
     workspace = known or _planned(layout, home, request)
@@ -100,8 +102,8 @@ def provision(layout: Layout, request: WorkspaceRequest, settings: WorktreeSetti
         _make_project(workspace)
         _fill(layout, workspace, request, settings)
         brought = bring_files(workspace, layout.project, settings)
-        workspace = write_workspace(workspace, furnished=brought)
-        run_setup(workspace, settings)
+        workspace = write_workspace(workspace, furnished=brought, needs_setup=True)
+        workspace = set_up(workspace, settings, waits=request.goes_elsewhere)
         return write_workspace(workspace, is_ready=True)
     except BaseException:
         if known is None:

@@ -102,6 +102,8 @@ class Workspace:
     """Whether git has made it to the end."""
     is_ready: bool = False
     """Whether it was furnished to the end."""
+    needs_setup: bool = False
+    """Whether its setup command was left for when it is worked on here."""
     furnished: tuple[Text, ...] = ()
     """What was copied and linked into it, relative to its top."""
     base_branches: tuple[Text, ...] = ()

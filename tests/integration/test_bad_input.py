@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.mission import MissionRepo
 
+pytestmark = pytest.mark.quick_commands
 HEAD = "---\ntask_id: T-009\ntitle: Ninth\nstatus: todo\n---\n"
 
 

@@ -131,7 +131,7 @@ def test_paths_and_words_of_any_kind_arrive_as_they_are(trial: Trial) -> None:
         box.folder / "first" / "odd agent",
         '#!/bin/sh\ncat >prompt.txt; printf "%s\\n" "$@" >words.txt; umask >umask.txt; pwd -P\n',
     )
-    long = "\n".join([odd, *["ein langer Satz über nichts " * 4] * 9000])
+    long = "\n".join([odd, *(f"ein Satz über die Zahl {number}" for number in range(20))])
     task = repo.task_file(TASK)
     task.write_text(task.read_text() + f"\n## Goal\n\n{long}\n")
     words = [odd, "two\nlines", "", "-x", "$HOME"]

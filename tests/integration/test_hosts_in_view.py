@@ -109,9 +109,11 @@ def board_stops(repo: MissionRepo, *words: str) -> None:
         async with app.run_test(size=(160, 40)) as pilot:
             screen = Screen(app, pilot)
             await screen.sees("First")
-            await screen.press("4", "down", "s")
+            await screen.press("4")
+            await screen.sees("doing  on box")
+            await screen.press("s")
             await screen.sees("which works on T-001?")
-            await screen.press("enter")
+            await screen.press("y")
             await screen.sees(*words)
 
     asyncio.run(stop())
@@ -149,11 +151,11 @@ def test_every_face_shows_a_machine_with_its_load_and_what_it_runs(
         found = away.run("check", "--json").json()["findings"]
         assert [each["fixable"] for each in found if each["code"] == "HOST_UNHEARD"] == [True]
         assert "nothing listens to 1 session there" in away.run("doctor").stdout
-        follows = away.start("logs", "T-001", "-f")
-        assert listener(away)
-        end_listener(away)
         mended = away.run("check", "--fix").stdout
         assert "a process listens to `box`" in mended
+        end_listener(away)
+        follows = away.start("logs", "T-001", "-f")
+        assert listener(away)
         box.go_down()
         wait_for(lambda: link_of(away)["unreachable_since"], "the machine to be missed")
         told_everywhere(away, "1 of 2", "unreachable since")
@@ -218,7 +220,7 @@ def test_what_sessions_cost_there_stops_a_loop_and_green_work_lands(
 ) -> None:
     change_mission(
         away,
-        budget={"maxCostUsd": 1.0},
+        budget={"maxCostUsd": 0.5},
         landing="green",
         review={"greenIsDone": True},
         qualityGates="true",
@@ -227,12 +229,11 @@ def test_what_sessions_cost_there_stops_a_loop_and_green_work_lands(
     does = f'{COST}echo x >"$MISSION_TASK.txt"; '
     answer = away.run("next", "-j", "1", "--loop", "--on", "box", "--json", DOES=does)
     report = answer.json()
-    assert report["why"] == "limit met: $1.20 spent, the mission's budget", answer.stderr
-    assert [each["usage"]["costUsd"] for each in away.mission()["sessions"]] == [0.6, 0.6]
-    assert sorted(report["landed"]) == ["T-001", "T-002"]
+    assert report["why"] == "limit met: $0.60 spent, the mission's budget", answer.stderr
+    assert [each["usage"]["costUsd"] for each in away.mission()["sessions"]] == [0.6]
+    assert [*report["landed"]] == ["T-001"]
     assert (away.path / "T-001.txt").exists()
-    assert (away.path / "T-002.txt").exists()
-    assert away.task_status("T-003") == "todo"
+    assert away.task_status("T-002") == "todo"
     wait_for(partial(is_empty, box), "what is kept there to go")
 
 

@@ -6,6 +6,7 @@ The other machine is an `sshd` on loopback; see `tests.support.machines`.
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from tests.support.machines import Machine, add_machine, machine
 from tests.support.mission import MissionRepo, wait_for
-from tests.support.shell_agent import let_agent_do
+from tests.support.shell_agent import change_mission, let_agent_do
 
 ENV = ["PYTHON", "PYTHONPATH", "DOES", "NOFINISH"]
 
@@ -76,11 +77,16 @@ def test_both_change_the_mission_meanwhile(away: MissionRepo, box: Machine) -> N
     )
     begin(away, does)
     wait_for(done.exists, "what the agent changes")
+    box.go_down()
+    (away.path.parent / "go").write_text("")
+    kept = "missions/*/runs/*/home/coordination/.state"
+    wait_for(lambda: not [*box.works.glob(f"{kept}/sessions/*.lock")], "its end there")
     ok(away, "add", "From here")
     ok(away, "set", "T-003", "title=Third, of here", "labels+=here")
     two.write_text(two.read_text().replace("- [ ] one", "- [x] one"))
     scratchpad = away.path / "coordination/SCRATCHPAD.md"
     scratchpad.write_text(scratchpad.read_text() + "word of here\n")
+    box.start()
     end(away)
     tasks = {each["id"]: each for each in away.run("list", "--all", "--json").json()["tasks"]}
     titles = {name: each["title"] for name, each in tasks.items()}
@@ -107,5 +113,102 @@ def test_both_change_the_mission_meanwhile(away: MissionRepo, box: Machine) -> N
     assert "T-004" in said
     assert "T-003.status" not in said
     assert "T-003.title" in away.session()["endedDetail"]
-    kept = [*(away.run_dir() / "artifacts/elsewhere").iterdir()]
-    assert any("Third, of there" in each.read_text() for each in kept)
+    copies = [*(away.run_dir() / "artifacts/elsewhere").iterdir()]
+    assert any("Third, of there" in each.read_text() for each in copies)
+
+
+def test_what_people_say_here_reaches_the_agent_there(away: MissionRepo, box: Machine) -> None:
+    until_seen = (
+        'tries=0; until mission show T-002 | grep -q "Second, anew" && mission show T-004 && '
+        'grep -q "Mind the gap" "$(dirname "$MISSION_FILE")"/tasks/T-002-*; do '
+        "tries=$((tries + 1)); [ $tries -lt 200 ] || exit 1; sleep 0.1; done; "
+        "mission show T-005 >&2; "
+    )
+    begin(away, f'mission add "Of there"; {until_told(away)}{until_seen}')
+    ok(away, "set", "T-002", "title=Second, anew")
+    ok(away, "add", "Of here")
+    ok(away, "handoff", "T-002", "--append", "notes", "--text", "Mind the gap")
+    end(away)
+    assert away.session()["endedReason"] == "completed", away.session()
+    listed = away.run("list", "--all", "--json").json()["tasks"]
+    titles = {each["id"]: each["title"] for each in listed}
+    assert (titles["T-004"], titles["T-005"]) == ("Of here", "Of there")
+    assert text_of(away, "T-002").count("Mind the gap") == 1
+    events = (away.run_dir() / "worker.log").read_text().splitlines()
+    seqs = [json.loads(line)["seq"] for line in events]
+    assert seqs == [*range(1, len(seqs) + 1)]
+    assert any('"plan_united"' in line and "T-005" in line for line in events)
+
+
+RICH = """\
+chmod +x plain.sh; chmod -x tool.sh; rm gone.txt; ln -s nowhere link; ln -sfn tool.sh turned
+printf 'a\\r\\nb\\n' >mixed.txt; printf 'x\\n' >crlf.txt; printf 'y\\r\\n' >new.bat
+printf '\\000\\377bin' >data.bin; printf 'lfs' >big.dat; mkdir -p 'ein Ordner/tief'; : >empty
+printf 'z' >"ein Ordner/tief/n\\303\\244me"; mkdir hollow; printf 'kept' >sparse.txt
+git init -q nested; echo in >nested/in; git add plain.sh crlf.txt; git commit -qm 'Some'
+git add data.bin; echo more >>data.bin; rm staged.txt; ln -s .. staged.txt
+"""
+
+
+def test_a_rich_tree_comes_home_as_it_was_left(away: MissionRepo, box: Machine) -> None:
+    """Modes, links, line ends, filters, names, what is staged, and a repository within."""
+    attributes = "*.bat text eol=crlf\ncrlf.txt text eol=crlf\n*.dat filter=shout\n*.bin -text\n"
+    (away.path / ".gitattributes").write_text(attributes)
+    for name in ("plain.sh", "tool.sh", "gone.txt", "crlf.txt", "staged.txt"):
+        (away.path / name).write_text("begun\n")
+    (away.path / "tool.sh").chmod(0o755)
+    (away.path / "turned").symlink_to("plain.sh")
+    away.git("add", "--all")
+    away.git("commit", "-qm", "A rich tree")
+    away.git("config", "filter.shout.clean", "tr a-z A-Z")
+    show = (
+        "for f in $(git ls-files -co --exclude-standard | grep -v coordination); do "
+        '[ -L "$f" ] && echo "$f -> $(readlink "$f")" || { [ -x "$f" ] && x=x || x=; '
+        'echo "$f $x $(cksum <"$f")"; }; done | sort'
+    )
+    seen = away.path.parent / "seen"
+    begin(away, f'{RICH}\n{{ {show}; }} >"{seen}"; {until_told(away)}export NOFINISH=1; ')
+    end(away)
+    worktree = away.state / "worktrees" / "T-001"
+    here = away.path.parent / "show.sh"
+    here.write_text(show)
+    found = subprocess.run(
+        ["sh", str(here)], cwd=worktree, capture_output=True, text=True, check=True
+    ).stdout
+    lines = [line for line in seen.read_text().splitlines() if not line.startswith("nested")]
+    assert found.splitlines() == lines
+    assert "n\\303\\244me" in found or "n\xe4me" in found
+    assert (worktree / "mixed.txt").read_bytes() == b"a\r\nb\n"
+    assert not (worktree / "nested" / "in").exists()
+    assert "nested" in (away.run_dir() / "worker.log").read_text()
+    assert len(box.attempts()) == 1  # it alone is not carried, so it is kept there
+
+
+def test_a_record_that_is_cut_says_so_and_setups_run_where_the_work_is(
+    away: MissionRepo, box: Machine
+) -> None:
+    log = away.path.parent / "setups"
+    change_mission(away, worktrees={"setup": ["sh", "-c", f'echo "mission $PWD" >>"{log}"']})
+    add_machine(away, box, env=ENV, setup=["sh", "-c", f'echo "host $PWD" >>"{log}"'])
+    lines = f'yes "$(printf %0999d 7)" | head -c {66 << 20}; '
+    large = f'head -c {17 << 20} /dev/zero >"$MISSION_RUN_DIR/artifacts/large"; '
+    begin(away, f"{until_told(away)}{lines}{large}export NOFINISH=1; ")
+    end(away)
+    assert [line.partition(" ")[0] for line in log.read_text().splitlines()] == ["mission", "host"]
+    assert log.read_text().count(str(box.works)) == 2
+    run = away.run_dir()
+    events = [each for each in away.events() if each["type"] == "record_cut"]
+    cut = {each["data"]["name"]: each["data"] for each in events}
+    assert cut["stdout.log"]["offset"] == 64 << 20
+    assert cut["stdout.log"]["bytes"] >= 2 << 20
+    assert cut["artifacts/large"]["bytes"] == 1 << 20
+    assert (run / "stdout.log").stat().st_size == 64 << 20
+    assert (run / "ends" / "stdout.log").stat().st_size > 15 << 20
+    shown = away.run("logs", "T-001", "--tail", "1")
+    assert "stay on `box`" in shown.stdout + shown.stderr
+    assert len(box.attempts()) == 1  # the rest can still be had
+    assert away.run("hosts", "clean").exit_code == 0
+    again = away.run("next", "--task", "T-001", "--worktree", "--headless", DOES="true")
+    assert again.exit_code == 0, again
+    *_, last = log.read_text().splitlines()
+    assert last == f"mission {away.state / 'worktrees' / 'T-001'}"

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -16,11 +17,16 @@ from hypothesis import strategies as st
 
 from mosaic.app.board import BoardPage, Wait, show_board
 from mosaic.app.report import make_report
+from mosaic.codec import dump_record
 from mosaic.machine.identity import own_identity
+from mosaic.machine.lock import hold_folder
+from mosaic.mcp.calls import call_tool
 from mosaic.model import SessionLock
 from mosaic.records import replace
+from mosaic.remote.sent import LINK_FILE, Linked, Sent, write_sent
 from mosaic.report.html import render_report_page
 from mosaic.report.markdown import render_markdown
+from mosaic.runs.record import Run
 from mosaic.sessions.session_lock import write_lock
 from mosaic.store.mission_file import load_mission
 from tests.support.in_process import call
@@ -52,7 +58,7 @@ class Made(NamedTuple):
     why: str
     ends: list[str]
     live: str
-    """Where a session works on it: `here`, `elsewhere` or nowhere."""
+    """Where a session works on it: `here`, `elsewhere`, at the host `box`, or nowhere."""
 
 
 MADE = st.builds(
@@ -66,7 +72,7 @@ MADE = st.builds(
     scope=st.lists(st.sampled_from(["src/**", "docs/*.md", "src/a.py"]), max_size=2, unique=True),
     why=st.sampled_from(WHYS),
     ends=st.lists(st.sampled_from(ENDS), max_size=2),
-    live=st.sampled_from(["", "", "", "here", "elsewhere"]),
+    live=st.sampled_from(["", "", "", "here", "elsewhere", "box"]),
 )
 PLANS = st.lists(MADE, min_size=4, max_size=len(IDS))
 STATUSES = st.lists(
@@ -93,18 +99,24 @@ def repo(tmp_path_factory: pytest.TempPathFactory) -> MissionRepo:
     return made
 
 
-def lay(repo: MissionRepo, plan: list[Made], milestones: list[str]) -> None:
-    """Write a mission down as people and agents leave it."""
+def lay(repo: MissionRepo, plan: list[Made], milestones: list[str]) -> ExitStack:
+    """Write a mission down as people and agents leave it.
+
+    As long as what is returned is open, somebody listens to its hosts.
+    """
+    listening = ExitStack()
     folder = repo.path / "coordination"
     shutil.rmtree(repo.path / ".git" / "mosaic", ignore_errors=True)
     for path in (*(folder / "tasks").glob("*.md"), *repo.state.glob("*.lock")):
         path.unlink()
     for path in (repo.state / "index", repo.state / "sync.json"):
         path.unlink(missing_ok=True)
-    shutil.rmtree(repo.state / "sessions", ignore_errors=True)
+    for name in ("sessions", "runs"):
+        shutil.rmtree(repo.state / name, ignore_errors=True)
     mission = repo.mission() | {
         "status": "active",
         "statuses": {"shipped": "done"},
+        "hosts": {"box": {"address": "box.invalid", "max": 2, "labels": ["gpu"]}},
         "milestones": [
             {"id": name, "name": f"Milestone {name}", "status": status}
             for name, status in zip(MILESTONES, milestones, strict=False)
@@ -130,8 +142,17 @@ def lay(repo: MissionRepo, plan: list[Made], milestones: list[str]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_lock(path, lock, state_dir=repo.state)
             sessions.append(session(task_id, lock.session_id, lock.started_at))
+            if task.live == "box":
+                run = Run(dir=layout.runs_dir / task_id / lock.run_id)
+                run.dir.mkdir(parents=True)
+                write_sent(run, Sent(host="box", mission="agree", token="t", went=True))
+                missed = Linked(unreachable_since=START, problem="no answer")
+                if len(task.needs) == 1:
+                    run.write_json(LINK_FILE, dump_record(missed))
+                listening.enter_context(hold_folder(run.dir))
     (folder / "TASKS.md").write_text("\n".join(rows) + "\n")
     (folder / "mission.json").write_text(json.dumps({**mission, "sessions": sessions}))
+    return listening
 
 
 def written(task_id: str, task: Made) -> str:
@@ -161,13 +182,14 @@ def session(task_id: str, name: int | str, began: datetime, end: str = "") -> di
 
 def lock_of(repo: MissionRepo, task_id: str, where: str) -> SessionLock:
     identity = own_identity()
+    hosts = {"elsewhere": "another.example", "box": "box"}
     return SessionLock(
         session_id=f"live-{where}",
         runtime="claude",
-        process=identity if where == "here" else replace(identity, host="another.example"),
+        process=replace(identity, host=hosts.get(where, identity.host)),
         supervisor_pid=0,
         started_at=datetime.now(UTC),
-        project_path=str(repo.path) if where == "here" else "/somewhere",
+        project_path="/somewhere" if where == "elsewhere" else str(repo.path),
         task_id=task_id,
         run_id=f"r-{where}",
     )
@@ -193,7 +215,12 @@ def facts(tasks: list[Any]) -> dict[str, dict[str, Any]]:
 def test_every_face_says_the_same_of_every_task(
     repo: MissionRepo, plan: list[Made], milestones: list[str]
 ) -> None:
-    lay(repo, plan, milestones)
+    with lay(repo, plan, milestones):
+        agree(repo)
+
+
+def agree(repo: MissionRepo) -> None:
+    """Hold all faces against each other."""
     status = ask(repo, "status")
     listed = ask(repo, "list", "--all")
     chosen = ask(repo, "next", "--explain")
@@ -275,9 +302,34 @@ def test_every_face_says_the_same_of_every_task(
         if task["reason"] != "BROKEN":
             command = ask(repo, "show", name)["next_command"]
             assert (command in (f"mission next {name}", f"mission resume {name}")) is task["ready"]
+    agree_on_hosts(repo, status, page)
     agree_in_words(repo, report, status, known)
     agree_in_browser(repo, page, known)
     agree_in_terminal(page, known)
+
+
+def agree_on_hosts(repo: MissionRepo, status: Any, page: BoardPage) -> None:
+    """Hold against each other what is said of the other machine, and of who works there."""
+    (host,) = status["hosts"]
+    (listed,) = ask(repo, "hosts", "list")["hosts"]
+    assert {name: listed[name] for name in host} == host
+    (seen,) = page.status.hosts
+    assert (seen.name, seen.max, seen.labels) == ("box", 2, ("gpu",))
+    there = [each["session_id"] for each in host["sessions"]]
+    assert there == [view.session.id for view in page.live if view.host == "box"]
+    assert there == [found["session_id"] for found in status["live_sessions"]
+                     if found["run_id"] == "r-box"]  # fmt: skip
+    is_missed = [bool(each["unreachable_since"]) for each in host["sessions"]]
+    assert any(is_missed) is bool(host["unreachable_since"])
+    told = call_tool("status", {}, repo.path / "coordination" / "mission.json")
+    assert told["hosts"] == [f"box: {seen.words}"]
+    for printed in (call(repo.path, "status").stdout, call(repo.path, "hosts", "list").stdout):
+        shown = " ".join(printed.split())
+        assert f"{len(there)} of 2" in shown
+        assert ("unreachable since" in shown) is any(is_missed)
+        assert all(f"{each['task_id']} {each['session_id']}" in shown for each in host["sessions"])
+    live = call(repo.path, "sessions", "--live").stdout
+    assert (" host " in live.partition("\n")[0]) is bool(there)
 
 
 def agree_in_words(
@@ -330,6 +382,12 @@ def agree_in_browser(repo: MissionRepo, page: BoardPage, known: dict[str, dict[s
             task["criteria_total"]
         )
         assert f"card-{name}" in columns.lists[f"column-{task['status']}"]
+    live = views.draw("live", page, None)
+    (host,) = page.status.hosts
+    assert f">{host.load_words}</td>" in live.parts["hosts"]
+    for card in page.cards:
+        is_there = card.session is not None and card.session.judgement.host == "box"
+        assert (" on box" in columns.parts[f"card-{card.task.id}"]) is is_there
 
 
 def agree_in_terminal(page: BoardPage, known: dict[str, dict[str, Any]]) -> None:
@@ -347,5 +405,7 @@ def agree_in_terminal(page: BoardPage, known: dict[str, dict[str, Any]]) -> None
         )
         assert (["ready"] in shown) is task["ready"]
         assert ("▶" in shown[2]) is (card.session is not None)
+        is_there = card.session is not None and card.session.judgement.host == "box"
+        assert (shown[2][-2:] == ["on", "box"]) is is_there
         (line,) = plan_lines(card, 4, 200)
         assert line.plain.split()[:2] == [card.task.id, task["status"]]

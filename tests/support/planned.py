@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mosaic.testing.missions import make_mission
+from tests.support.in_process import QuickRepo
 from tests.support.mission import MissionRepo, is_running, make_environ
 
 AGENT = """\
@@ -71,11 +72,12 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def repo(planned: Path, tmp_path: Path) -> Iterator[MissionRepo]:
+def repo(planned: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MissionRepo]:
     """A copy of the planned mission, for one test."""
     folder = tmp_path / "project"
     shutil.copytree(planned, folder, symlinks=True)
-    made = MissionRepo(folder, make_environ(tmp_path))
+    is_quick = request.node.get_closest_marker("quick_commands") is not None
+    made = (QuickRepo if is_quick else MissionRepo)(folder, make_environ(tmp_path))
     yield made
     for process in made.started:
         if process.poll() is None:

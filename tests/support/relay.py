@@ -54,6 +54,7 @@ class Relay:
         self._process = process
         self._op = ""
         self._known = threading.Event()
+        self._is_cut = False
 
     def up(self, source: IO[bytes], target: IO[bytes]) -> None:
         """Hand on the questions, and what is said later."""
@@ -68,7 +69,7 @@ class Relay:
                 continue
             self._op = str(values["op"])
             self._known.set()
-            cut, size = take_cut(self._plan, "up", self._op, set()), int(values["data"])
+            cut, size = self._find_cut("up", set()), int(values["data"])
             if cut is None:
                 target.write(head)
                 self._copy(source, target, size)
@@ -90,7 +91,8 @@ class Relay:
                 continue
             self._known.wait()
             text = source.read(int(fields[2]))
-            cut = take_cut(self._plan, "down", self._op, set(json.loads(text)))
+            # What nobody hears any more needs no cut: the plan keeps it for another call.
+            cut = self._find_cut("down", set(json.loads(text)))
             size = int(fields[3])
             if cut is None:
                 target.write(line + text)
@@ -103,6 +105,9 @@ class Relay:
             self._cut(cut)
         target.flush()
 
+    def _find_cut(self, way: str, frame: set[str]) -> dict[str, Any] | None:
+        return None if self._is_cut else take_cut(self._plan, way, self._op, frame)
+
     def _copy(self, source: IO[bytes], target: IO[bytes], size: int) -> None:
         while size > 0 and (data := source.read(min(size, BLOCK))):
             target.write(data)
@@ -110,6 +115,7 @@ class Relay:
         target.flush()
 
     def _cut(self, cut: dict[str, Any]) -> None:
+        self._is_cut = True
         port = os.environ["SSH_CONNECTION"].split()[1]
         with socket.create_connection(("127.0.0.1", self._control)) as asked:
             asked.sendall(f"{cut['how']} {port}".encode())
