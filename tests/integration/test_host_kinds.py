@@ -129,7 +129,8 @@ def test_paths_and_words_of_any_kind_arrive_as_they_are(trial: Trial) -> None:
     works = f"~/{odd} kept"
     agent = rewrite(
         box.folder / "first" / "odd agent",
-        '#!/bin/sh\ncat >prompt.txt; printf "%s\\n" "$@" >words.txt; umask >umask.txt; pwd -P\n',
+        "#!/bin/sh\ncat >prompt.txt; cp coordination/tasks/T-001-* task.txt\n"
+        'printf "%s\\n" "$@" >words.txt; umask >umask.txt; pwd -P\n',
     )
     long = "\n".join([odd, *(f"ein Satz über die Zahl {number}" for number in range(20))])
     task = repo.task_file(TASK)
@@ -155,7 +156,8 @@ def test_paths_and_words_of_any_kind_arrive_as_they_are(trial: Trial) -> None:
     session = trial.end()
     assert session["endedReason"] == "completed", session
     worktree = trial.worktree
-    assert long in (worktree / "prompt.txt").read_text()
+    assert long in (worktree / "task.txt").read_text()
+    assert (worktree / "prompt.txt").read_text().startswith(f"# Task {TASK}: First\n")
     assert (worktree / "words.txt").read_text() == "\n".join(words) + "\n"
     assert (worktree / "setup.txt").read_text() == odd
     assert (worktree / "umask.txt").read_text() == "0077\n"
