@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ from mosaic.remote.send import mission_name
 from mosaic.remote.sent import hub_run, list_sent, write_sent
 from mosaic.remote.shell import INSTALL, probe, run_there, traits
 from mosaic.remote.wheel import make_wheel
+from mosaic.sessions.unbegun import clean_unbegun
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.settings import HostSpec
 from mosaic.store.consent import require_consent
@@ -218,6 +220,10 @@ def clean_hosts(named: Path | None, name: str | None) -> list[CleanedAttempt]:
         if not why:
             write_sent(run, sent, is_removed=True)
         cleaned.append(CleanedAttempt(sent.host, run.id, why))
+    for spec in filter(lambda each: each.address, hosts.values()):
+        with contextlib.suppress(MissionError):  # what it keeps of others was named above
+            gone = clean_unbegun(spec, document.layout)
+            cleaned += [CleanedAttempt(spec.name, run_id, "") for run_id in gone]
     return cleaned
 
 

@@ -19,6 +19,8 @@ from mosaic.remote.link import Conversation, call
 from mosaic.remote.record import MIRRORED, read_record
 from mosaic.remote.sent import find_stop, is_away, list_sent, write_sent
 from mosaic.runs.checkpoint import last_seq
+from mosaic.sessions.unbegun import drop_unbegun
+from mosaic.store.mission_file import load_mission
 
 if TYPE_CHECKING:
     from mosaic.remote.frames import Frame
@@ -142,7 +144,9 @@ class PipeListener(Listener):
                 if run.dir != self._run.dir and is_folder_held(run.dir):
                     continue  # its own listener is about to
                 is_all_here = sent.is_left and sent.is_home and not sent.stays_there
-                if sent.host == host.name and is_all_here:
+                if sent.host == host.name and is_all_here and not sent.hub:
                     where = {"mission": sent.mission, "run": run.id, "token": sent.token}
-                    call(host, "drop", {**where, "brought_home": True})
+                    said = call(host, "drop", {**where, "brought_home": True}).values
                     write_sent(run, sent, is_removed=True)
+                    layout = load_mission(Path(self._meta.mission_file)).layout
+                    drop_unbegun(host, layout, said.get("unbegun") or ())

@@ -102,6 +102,12 @@ def stop_given_up(mission_file: Path, name: str) -> Session | None:
     if sent.hub:
         executor_of(run).give_up()  # its carrier ends the agent as soon as it sees that
         return session
+    if sent.hub:
+        raise FailedError(
+            f"session `{session.id}` was given up, and `{sent.host}` is reached by a remote alone",
+            detail="who carries it there ends its agent when it sees that the claim is gone",
+            hint="`mission hosts clean` has its copy there removed",
+        )
     where = {"mission": sent.mission, "run": run.id, "token": sent.token}
     try:
         host = get_host(snapshot.document.mission, sent.host)

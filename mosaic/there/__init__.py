@@ -128,6 +128,7 @@ def _answer(asked: Asked) -> None:
         "follow": work.follow,
         "stop": work.stop,
         "drop": receive.drop,
+        "unbegun": receive.tell_unbegun,
         "sweep": receive.sweep,
     }
     op = str(asked.values.get("op"))

@@ -209,7 +209,6 @@ def prepare(asked: Asked) -> None:
                 unpack_part(asked.data, received)
                 with hold_folder(mission_dir, wait_seconds=TURN_SECONDS):
                     _take_commits(asked, repo, received)
-                    _drop_unbegun(place, attempt)
                 take_in(asked.values, place, received)
                 remove_folder(place, received)
             except (MissionError, OSError):
@@ -222,26 +221,8 @@ def prepare(asked: Asked) -> None:
 
 def _noted(asked: Asked, place: Path) -> Attempt:
     """Return what is noted of the attempt; noted before all else, so that no folder is unknown."""
-    if find_attempt(place) is not None:
-        return get_attempt(asked)
-    return write_attempt(place, _attempt_of(asked.values))
-
-
-def _drop_unbegun(place: Path, attempt: Attempt) -> None:
-    """Remove earlier attempts at the task that were sent and never told to begin.
-
-    Who sends this one has reserved the task, so the link was cut before they were on record there.
-    """
-    for noted in sorted(place.parent.glob("*/work.json")):
-        other = noted.parent
-        with contextlib.suppress(MissionError):  # one that is in use, or cannot be read
-            if other == place:
-                continue
-            with hold_folder(other):
-                found = find_attempt(other)
-                is_same = found is not None and found.task_id == attempt.task_id
-                if found and is_same and not (found.went or found.carrier):
-                    _forget(other, found)
+    is_noted = find_attempt(place) is not None
+    return get_attempt(asked) if is_noted else write_attempt(place, _attempt_of(asked.values))
 
 
 def _take_commits(asked: Asked, repo: Path, received: Path) -> None:
@@ -364,7 +345,25 @@ def drop(asked: Asked) -> None:
             asked.answer(dropped=False, went=True)
             return
         _forget(place, attempt)
-    asked.answer(dropped=True)
+    asked.answer(dropped=True, unbegun=_unbegun_in(mission_dir))
+
+
+def tell_unbegun(asked: Asked) -> None:
+    """Answer with the attempts of a mission that were sent and never told to begin."""
+    remove_parts(asked.folder)
+    mission = safe_segment(str(asked.values["mission"]))
+    asked.answer(unbegun=_unbegun_in(asked.folder / "missions" / mission))
+
+
+def _unbegun_in(mission_dir: Path) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = []
+    for noted in sorted(mission_dir.glob("runs/*/work.json")):
+        with contextlib.suppress(MissionError):  # one that cannot be read is left to people
+            each = find_attempt(noted.parent)
+            if each is not None and not (each.went or each.carrier):
+                where = {"mission": each.mission, "run": each.run_id, "token": each.token}
+                found.append({**where, "task": each.task_id})
+    return found
 
 
 def sweep(asked: Asked) -> None:
@@ -381,10 +380,11 @@ def sweep(asked: Asked) -> None:
 
 def _forget(place: Path, attempt: Attempt) -> None:
     repo = repo_of(place)
-    with contextlib.suppress(HeldError):  # another attempt has it by now
-        release_claim(_top_of(place), remote_of(place, attempt), claim_of(place, attempt))
-    if attempt.hub:
-        forget_refs(repo, attempt.hub, attempt.run_id)
+    if (repo / "HEAD").exists():  # else it was cut off before
+        with contextlib.suppress(HeldError):  # another attempt has it by now
+            release_claim(_top_of(place), remote_of(place, attempt), claim_of(place, attempt))
+        if attempt.hub:
+            forget_refs(repo, attempt.hub, attempt.run_id)
     remove_attempt(place, attempt.run_id)
 
 

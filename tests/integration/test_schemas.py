@@ -231,8 +231,9 @@ next -j 2 --max-sessions 1 --runtime helper --json
 
 ELSEWHERE = {
     "checkpoint.restore_aborted", "demo", "fleet.connected", "fleet.list", "fleet.started",
-    "fleet.stopped", "hosts.added", "hosts.check", "hosts.cleaned", "hosts.list", "mission.resolve",
-    "panel.message", "panel.resumed", "panel.started", "panel.stopped", "pool.started", "pr", "pr.list", "session.forgotten", "web",
+    "fleet.stopped", "hosts.added", "hosts.check", "hosts.cleaned", "hosts.list",
+    "mission.resolve", "panel.message", "panel.resumed", "panel.started", "panel.stopped",
+    "pool.started", "pr", "pr.list", "session.forgotten", "web",
 }  # fmt: skip
 """What takes more than one machine, a fleet, a host, a conflict or a panel: the tests of those
 read it, and whatever a test reads is held against its schema."""

@@ -86,26 +86,31 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
-                try:
-                    far = socket.create_connection(("127.0.0.1", self.target))
-                except OSError:
-                    near.close()
-                    continue
+                far = socket.socket()
+                far.bind(("127.0.0.1", 0))
                 link = Link(self, near, far)
                 self._links[far.getsockname()[1]] = link
+                try:
+                    far.connect(("127.0.0.1", self.target))
+                except OSError:
+                    link.drop()
+                    continue
                 threading.Thread(target=link.run, daemon=True).start()
 
     def _obey(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 asked, _ = self._control.accept()
-                with asked:
-                    how, port = asked.recv(64).decode().split()
-                    link = self._links[int(port)]
-                    link.wish = how
-                    link.done.wait(10)
-                    self.lost += 1
-                    asked.sendall(b"done")
+                threading.Thread(target=self._cut, args=(asked,), daemon=True).start()
+
+    def _cut(self, asked: socket.socket) -> None:
+        with asked, contextlib.suppress(OSError):
+            how, port = asked.recv(64).decode().split()
+            link = self._links[int(port)]
+            link.wish = how
+            link.done.wait()
+            self.lost += 1
+            asked.sendall(b"done")
 
 
 class Link:
