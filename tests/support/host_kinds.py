@@ -266,4 +266,4 @@ def other_user(name: str) -> Iterator[tuple[int, int]]:
         group = subprocess.run(["id", "-g", name], capture_output=True, text=True, check=True)
         yield uid, int(group.stdout)
     finally:
-        subprocess.run(["userdel", name], capture_output=True, check=False)
+        subprocess.run(["userdel", "--force", name], capture_output=True, check=False)
