@@ -235,7 +235,7 @@ def clean_lost(named: Path | None, name: str, mission: str) -> list[CleanedAttem
     (spec,) = hosts_to_check(named, name)
     if spec.scheduler:
         words = f"`{name}` is a fleet: its workers remove what is over by themselves"
-        raise UsageError(words, hint="`mission fleet` shows what they do")
+        raise UsageError(words, hint="`mission fleet list` shows what they do")
     known = kept_here(named).attempts
     kept = call(spec, "about", {}).values["attempts"]
     cleaned = []

@@ -30,7 +30,7 @@ EXTRAS = {
     "board": Extra(("textual",), "`mission board`, the board in the terminal"),
     "web": Extra(("starlette", "uvicorn"), "`mission web`, the board in the browser"),
     "mcp": Extra(("mcp", "jsonschema"), "`mission mcp`, for agents by the Model Context Protocol"),
-    "fleet": Extra(("distributed",), "`mission fleet`, agents on many machines through Dask"),
+    "fleet": Extra(("distributed",), "fleets, agents on many machines through Dask"),
 }
 """Those that a person may want, as pyproject.toml has them."""
 

@@ -22,7 +22,7 @@ def open_board(*, mission: Path | None = None) -> int:
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] not in ("textual", "rich"):
             raise
-        raise ExtraMissingError("mission board", "board", "textual") from None
+        raise ExtraMissingError("`mission board`", "board", "textual") from None
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("the board needs a terminal", hint="`mission status` prints the same")
     run_board(path)

@@ -39,7 +39,7 @@ def mcp_command(
         raise UsageError("`--config` only prints, and `--install` adds", hint="leave one out")
     missing = next((name for name in EXTRAS["mcp"].packages if not _is_installed(name)), None)
     if missing is not None:
-        raise ExtraMissingError("mission mcp", "mcp", missing)
+        raise ExtraMissingError("`mission mcp`", "mcp", missing)
     if config or install:
         return _tell(config, install, mission, writes=writes)
     from mosaic.mcp.server import serve

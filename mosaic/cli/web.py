@@ -47,7 +47,7 @@ def web_command(
         package = (missing.name or "").partition(".")[0]
         if package not in ("starlette", "uvicorn", "anyio", "h11"):
             raise
-        raise ExtraMissingError("mission web", "web", package) from None
+        raise ExtraMissingError("`mission web`", "web", package) from None
 
     def opened(found: "Opened") -> None:
         for notice in () if as_json else found.notices:

@@ -321,11 +321,11 @@ class HostNotReadyError(FailedError, code="HOST_NOT_READY"):
 
 
 class ExtraMissingError(FailedError, code="EXTRA_MISSING"):
-    """A command needs packages that are installed with an extra of ours."""
+    """What is asked for needs packages that are installed with an extra of ours."""
 
-    def __init__(self, command: str, extra: str, package: str) -> None:
+    def __init__(self, what: str, extra: str, package: str) -> None:
         super().__init__(
-            f"`{command}` needs the package `{package}`, which is not installed",
+            f"{what} needs the package `{package}`, which is not installed",
             hint=f"`pip install 'mosaic-mission[{extra}]'` installs it",
         )
 

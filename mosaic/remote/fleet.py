@@ -212,7 +212,7 @@ def _said(address: str, said: Any) -> dict[str, Any] | MissionError:
 def require_distributed() -> None:
     """Make sure that Dask is installed; an ExtraMissingError where it is not."""
     if find_spec("distributed") is None:
-        raise ExtraMissingError("mission fleet", "fleet", "distributed")
+        raise ExtraMissingError("a fleet", "fleet", "distributed")
 
 
 async def _status_of(client: Client, key: str) -> str | None:

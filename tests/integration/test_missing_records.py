@@ -234,7 +234,8 @@ def test_a_session_of_another_machine_without_lock_keeps_its_task_only(repo: Mis
 
 
 def copied(repo: MissionRepo, to: Path) -> MissionRepo:
-    shutil.copytree(repo.path, to, symlinks=True)
+    # What is just being written may be gone when it is copied.
+    shutil.copytree(repo.path, to, symlinks=True, ignore=shutil.ignore_patterns("*.mission-tmp"))
     return MissionRepo(to, repo.environ)
 
 

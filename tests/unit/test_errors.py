@@ -58,7 +58,7 @@ MADE: list[tuple[MissionError, str, int]] = [
     (errors.HostsFullError("T-1", {"box": 2}), "HOSTS_FULL", 4),
     (errors.UnreachableError("box", "timed out"), "HOST_UNREACHABLE", 1),
     (errors.HostNotReadyError("box", "git: not found", hint="install git"), "HOST_NOT_READY", 1),
-    (errors.ExtraMissingError("mission board", "board", "textual"), "EXTRA_MISSING", 1),
+    (errors.ExtraMissingError("`mission board`", "board", "textual"), "EXTRA_MISSING", 1),
     (errors.PluginError("runtime", "x", "some-package 1.0", "why"), "PLUGIN_BROKEN", 1),
     (errors.GitError("x"), "GIT_FAILED", 1),
     (errors.PullRequestError("x"), "PULL_REQUEST_FAILED", 1),
