@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from mosaic import __version__
 from mosaic.executors.background import PACKAGE_PARENT
 from mosaic.machine.disk import create_private_dir
+from mosaic.machine.environment import child_environment
 from mosaic.remote.frames import read_frames
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def _ask_there(folder: str, path: list[str], question: Mapping[str, Any]) -> dic
         input=json.dumps({**question, "word": word}).encode() + b"\n",
         capture_output=True,
         cwd="/",
+        env=child_environment(),
         timeout=ANSWER_SECONDS,
         check=False,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
@@ -37,6 +36,7 @@ from tests.support.shell_agent import change_mission
 __all__ = ["away", "box"]
 
 COST = """echo '{"type": "usage", "input_tokens": 7, "output_tokens": 3, "cost_usd": 0.6}'; """
+WIDE = (160, 40)
 
 
 def mission_file(repo: MissionRepo) -> Path:
@@ -53,18 +53,14 @@ def seen_by_board(repo: MissionRepo, *words: str) -> None:
     """See words in the board's list of who works."""
     if find_spec("textual") is None:
         return
-    from mosaic.board.app import BoardApp
-    from tests.integration.test_board import Screen
+    from tests.integration.test_board import Screen, at_board
 
-    async def look() -> None:
-        app = BoardApp(mission_file(repo))
-        async with app.run_test(size=(160, 40)) as pilot:
-            screen = Screen(app, pilot)
-            await screen.sees("todo")
-            await screen.press("4")
-            await screen.sees(*words)
+    async def look(screen: Screen) -> None:
+        await screen.sees("4 live")
+        await screen.press("4")
+        await screen.sees(*words)
 
-    asyncio.run(look())
+    at_board(repo, look, WIDE)
 
 
 def told_everywhere(repo: MissionRepo, load: str, *words: str) -> None:
@@ -101,22 +97,18 @@ def board_stops(repo: MissionRepo, *words: str) -> None:
     if find_spec("textual") is None:
         repo.run("stop")
         return
-    from mosaic.board.app import BoardApp
-    from tests.integration.test_board import Screen
+    from tests.integration.test_board import Screen, at_board
 
-    async def stop() -> None:
-        app = BoardApp(mission_file(repo))
-        async with app.run_test(size=(160, 40)) as pilot:
-            screen = Screen(app, pilot)
-            await screen.sees("First")
-            await screen.press("4")
-            await screen.sees("doing  on box")
-            await screen.press("s")
-            await screen.sees("which works on T-001?")
-            await screen.press("y")
-            await screen.sees(*words)
+    async def stop(screen: Screen) -> None:
+        await screen.sees("First")
+        await screen.press("4")
+        await screen.sees("doing  on box")
+        await screen.press("s")
+        await screen.sees("which works on T-001?")
+        await screen.press("y")
+        await screen.sees(*words)
 
-    asyncio.run(stop())
+    at_board(repo, stop, WIDE)
 
 
 def test_every_face_shows_a_machine_with_its_load_and_what_it_runs(
@@ -164,13 +156,14 @@ def test_every_face_shows_a_machine_with_its_load_and_what_it_runs(
             refused = server.send("/live", f"/session/{name}/stop")
             assert refused.status == 422, refused.text
             assert "is stopped as soon as" in refused.text
-        board_stops(away, "--forget")  # a notice is narrow: words of it stand on several lines
+        board_stops(away, "is stopped as", "--forget")
         box.start()
         wait_for_end(away)
     assert "what it says" in follows.communicate(timeout=60)[0]
     assert away.session()["endedReason"] == "stopped"
     assert begun(away) == 1
-    for command in (("sessions",), ("show", "T-001"), ("review", "T-001"), ("report",)):
+    page = ("report", "--html", "-")
+    for command in (("sessions",), ("show", "T-001"), ("review", "T-001"), page):
         assert "box" in away.run(*command).stdout
     wait_for(partial(is_empty, box), "what is kept there to go")
     told_everywhere(away, "0 of 2")
