@@ -162,8 +162,8 @@ def test_every_face_shows_a_machine_with_its_load_and_what_it_runs(
     assert "what it says" in follows.communicate(timeout=60)[0]
     assert away.session()["endedReason"] == "stopped"
     assert begun(away) == 1
-    page = ("report", "--html", "-")
-    for command in (("sessions",), ("show", "T-001"), ("review", "T-001"), page):
+    as_page = ("report", "--html", "-")
+    for command in (("sessions",), ("show", "T-001"), ("review", "T-001"), as_page):
         assert "box" in away.run(*command).stdout
     wait_for(partial(is_empty, box), "what is kept there to go")
     told_everywhere(away, "0 of 2")
