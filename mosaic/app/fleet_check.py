@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.doctor import Item, State
-from mosaic.app.host_facts import KeptHere, clock_item, fact_items
+from mosaic.app.host_facts import KeptHere, clock_item, fact_items, hub_item, hub_of
 from mosaic.errors import ExtraMissingError, MissionError
 from mosaic.executors.dask import with_hub
 from mosaic.git.git import find_work_tree
-from mosaic.git.remote_refs import address_of
 from mosaic.remote.fleet import SAME_HINT, ask_workers, look_at_fleet
 from mosaic.remote.local_fleet import SCHEDULER_FILE, local_fleet_dir
 from mosaic.remote.on_fleet import tell_versions
@@ -102,19 +101,15 @@ def _machines(spec: HostSpec, fleet: FleetState) -> Iterator[Item]:
 def _hub_of(spec: HostSpec) -> str:
     """Return the hub of a fleet for the project that one stands in; empty where that says none."""
     top = find_work_tree(Path.cwd())
-    remote = with_hub(spec, top).remote if top else spec.remote
-    return address_of(top or Path.cwd(), remote) if remote else ""
+    return hub_of(with_hub(spec, top) if top else spec)
 
 
 def _hub(hub: str, answers: Mapping[str, dict[str, Any] | MissionError]) -> Item:
     if not hub:
         words = "none is named; tasks of a project use one beside its git folder"
         return Item("hub", State.MISSING, words, "check it in the project, or name a `remote`")
-    for said in answers.values():
-        if isinstance(said, dict) and (why := said.get("hub_problem")):
-            hint = "name a git remote, a URL or a path that all workers can push to: `--remote`"
-            return Item("hub", State.BAD, f"a worker cannot reach `{hub}`: {why}", hint)
-    return Item("hub", State.OK, f"`{hub}`")
+    items = [hub_item(hub, each) for each in answers.values() if isinstance(each, dict)]
+    return next((each for each in items if each.state is State.BAD), hub_item(hub, {}))
 
 
 def _facts(fleet: str, said: Mapping[str, Any], began: float) -> Iterator[Item]:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.doctor import Item, State
+from mosaic.git.git import find_work_tree
+from mosaic.git.remote_refs import address_of
 from mosaic.plan.sizes import format_size
 from mosaic.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from mosaic.settings import HostSpec
 
 LITTLE_BYTES = 1 << 30
 MOST_CLOCK_SECONDS = 60.0
@@ -56,6 +61,20 @@ def _attempts(kept: Sequence[Mapping[str, Any]], here: KeptHere, host: str) -> I
     words += [f"{count} of `{name}`" for name, count in sorted(counts.items())]
     hint = f"`mission hosts clean {host} --of {here.mission}` ends and removes them"
     return Item("runs", State.MISSING if lost else State.OK, "; ".join(words), hint)
+
+
+def hub_of(spec: HostSpec) -> str:
+    """Return the address of a host's hub, seen from the current folder; empty: it has none."""
+    here = Path.cwd()
+    return address_of(find_work_tree(here) or here, spec.remote) if spec.remote else ""
+
+
+def hub_item(hub: str, about: Mapping[str, Any]) -> Item:
+    """Return whether a machine that was asked about a hub reaches it."""
+    if why := about.get("hub_problem"):
+        hint = "name a git remote, a URL or a path that both sides can push to: `--remote`"
+        return Item("hub", State.BAD, f"`{hub}` cannot be reached from there: {why}", hint)
+    return Item("hub", State.OK, f"`{hub}`")
 
 
 def clock_item(theirs: float, began: float) -> Item:

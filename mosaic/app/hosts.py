@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mosaic.app.config import change_config
 from mosaic.app.doctor import Item, State
 from mosaic.app.fleet_check import check_fleet
-from mosaic.app.host_facts import KeptHere, clock_item, fact_items
+from mosaic.app.host_facts import KeptHere, clock_item, fact_items, hub_item, hub_of
 from mosaic.app.host_view import HostView, idle_host, view_hosts
 from mosaic.errors import FailedError, MissionError, MissionNotFoundError, UsageError
 from mosaic.machine.signature import access_error
@@ -166,7 +166,11 @@ def check_host(spec: HostSpec, here: KeptHere) -> Iterator[Item]:
     if lacks:
         return
     try:
-        yield from fact_items(call(spec, "about", {}).values, here, spec.name)
+        hub = hub_of(spec)
+        about = call(spec, "about", {"hub": hub}).values
+        yield from fact_items(about, here, spec.name)
+        if hub:
+            yield hub_item(hub, about)
     except MissionError as error:
         yield Item("mission", State.BAD, error.summary, error.hint)
 

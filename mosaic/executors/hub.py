@@ -15,7 +15,7 @@ from mosaic.executors.away import AwayExecutor
 from mosaic.git.claims import held_by
 from mosaic.git.remote_refs import address_of
 from mosaic.records import replace
-from mosaic.remote.hub import ORDER_NAME, HubRun, write_values
+from mosaic.remote.hub import ORDER_NAME, HubRun, forget_refs, write_values
 from mosaic.remote.send import (
     commits_to_send,
     earlier_tokens,
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 class HubExecutor(AwayExecutor, ABC):
     """Has runs carried by whichever machine takes them. The host's `remote` says which hub."""
+
+    _is_only_sent = False
+    """Whether the hub has what nobody was asked to carry yet."""
 
     @abstractmethod
     def submit(self, sent: Sent, values: Mapping[str, JsonValue]) -> None:
@@ -68,7 +71,14 @@ class HubExecutor(AwayExecutor, ABC):
             raise held_by(found)
         self._values = self._order(workspace, session_id, run_id, commits)
         self._files = [*files_to_send(layout, workspace)]
+        self._is_only_sent = True
         self._run.send({**commits, "parcel": self._parcel({})})
+
+    def close(self) -> None:
+        """Remove what was pushed, where it did not come to a begin."""
+        if self._is_only_sent:
+            with contextlib.suppress(MissionError):  # why it did not says more
+                forget_refs(self._run.top, self._run.hub, self._run.run_id)
 
     def start(self, run_dir: Path, order: Order) -> Started:  # noqa: ARG002 - made anew there
         """Take the claim, ask for somebody to carry it, and have somebody here listen.
@@ -93,6 +103,7 @@ class HubExecutor(AwayExecutor, ABC):
             with contextlib.suppress(MissionError):
                 self._run.remove(sent.token)
             raise
+        self._is_only_sent = False
         run.worker_log.unlink(missing_ok=True)  # that of there takes its place
         return self._record_start(run)
 

@@ -6,6 +6,7 @@ The hub is a bare repository; machines are carriers with a home of their own, or
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 from functools import partial
@@ -82,6 +83,11 @@ def is_empty(hub: Path) -> bool:
     return not refs(hub)
 
 
+def hub_as_checked(repo: MissionRepo) -> dict[str, Any]:
+    checked = repo.run("hosts", "check", "box", "--json").json()["hosts"]["box"]
+    return next(each for each in checked if each["name"] == "hub")
+
+
 def live(repo: MissionRepo) -> str:
     return repo.run("sessions", "--live").stdout
 
@@ -148,6 +154,10 @@ def test_a_task_of_two_clones_is_worked_on_once(
     assert clone.task_status("T-001") == "todo"
     with machine(tmp_path) as box:
         add_machine(clone, box, env=[*ENV], remote=str(hub))
+        assert hub_as_checked(clone)["state"] == "ok"
+        hub.rename(hub.with_name("away.git"))
+        assert "cannot be reached from there" in hub_as_checked(clone)["found"]
+        hub.with_name("away.git").rename(hub)
         answer = clone.run("next", "--task", "T-001", "--on", "box", DOES="exit 1")
         assert answer.exit_code != 0
         assert "is claimed by another attempt" in answer.stderr
@@ -263,3 +273,20 @@ def test_what_cannot_begin_there_says_why(shared: MissionRepo, hub: Path, taker:
     assert shared.session()["endedReason"] == "crashed"
     assert "rare-agent" in (shared.run_dir() / "worker.log").read_text()
     wait_for(partial(is_empty, hub), "what the hub has of it to go")
+
+
+def test_a_mission_that_is_paused_while_work_is_pushed_leaves_nothing_in_the_hub(
+    shared: MissionRepo, hub: Path
+) -> None:
+    """The hub itself pauses it, as soon as it has what was sent ahead."""
+    hook = hub / "hooks" / "post-receive"
+    mission_file = shared.path / "coordination" / "mission.json"
+    pause = ["sed", "-i", 's/"status": "inactive"/"status": "paused"/', str(mission_file)]
+    hook.write_text(f'#!/bin/sh\nrm "$0"\n{shlex.join(pause)}\n')
+    hook.chmod(0o755)
+    answer = hand_to_hub(shared, hub)
+    assert answer.exit_code == 1
+    assert "the mission is paused" in answer.stderr
+    assert not hook.exists()
+    assert is_empty(hub)
+    assert shared.task_status("T-001") == "todo"

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,8 @@ def main() -> None:
     asked = {"force": False, "model": None, "resuming": False, "fresh": False}
     executor = Leaving(mission_file, HostSpec(name=CREW, remote=hub, env=ENV), asked)
     try:
-        hand_off(mission_file, HandOffRequest(worktree=True), executor, executor.send_ahead)
+        with closing(executor):
+            hand_off(mission_file, HandOffRequest(worktree=True), executor, executor.send_ahead)
     except MissionError as error:
         sys.exit(f"{error.summary}: {error.detail}")
 
