@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from mosaic.app.tasks import TaskView
-from mosaic.errors import MissionError, MissionOwnerError, StateNotOursError
+from mosaic.errors import MissionError, MissionOwnerError, StateNotOursError, UsageError
 from mosaic.model import Mode, RunStatus, Status
 from mosaic.plan.questions import parse_question
 from mosaic.records import dataclass, replace
@@ -261,12 +261,19 @@ def _hand_off_away(mission_file: Path, request: HandOffRequest, host: HostSpec) 
     from mosaic.executors import get_away_kind  # start-up, as above
     from mosaic.sessions.session import hand_off
 
-    request = replace(request, worktree=True, mode=Mode.HEADLESS, hosts=(host.name,))
+    if request.in_pane and host.scheduler:
+        raise UsageError(
+            f"`{host.name}` is a fleet, and has no terminal for an agent",
+            hint="`mission logs ID -f` follows one that works there",
+        )
+    mode = request.mode if request.in_pane else Mode.HEADLESS
+    request = replace(request, worktree=True, mode=mode, hosts=(host.name,))
     if request.resuming:
         snapshot, task_id = read_mission(mission_file), request.task_id or ""
         is_known = not host.scheduler and has_conversation(snapshot, task_id, host.name)
         request = replace(request, fresh=request.fresh or not is_known)
-    asked = {name: getattr(request, name) for name in ("model", "force", "resuming", "fresh")}
+    names = ("model", "force", "resuming", "fresh", "in_pane")
+    asked = {**{name: getattr(request, name) for name in names}, "mode": mode.value}
     kind = get_away_kind(host)
     executor = kind(mission_file, host, asked, calls_person=request.calls_person)
     with contextlib.closing(executor):

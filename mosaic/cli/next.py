@@ -8,6 +8,7 @@ from mosaic.cli.next_view import (
     launch,
     launch_mode,
     print_hand_off,
+    refuse_elsewhere,
     run_many,
     usual_executor,
 )
@@ -97,11 +98,11 @@ def next_command(
         raise UsageError(
             "limits are used with `--loop`", hint="`mission next --loop --max-sessions 5`"
         )
-    if hosts and (executor or (loop and not jobs)):
+    if hosts and loop and not jobs:
         raise UsageError(
-            "`--on` takes neither `--executor` nor `--loop` without `-j`",
-            hint="`mission next -j 2 --loop --on HOST`",
+            "`--on` takes no `--loop` without `-j`", hint="`mission next -j 2 --loop --on HOST`"
         )
+    refuse_elsewhere(hosts, executor, is_pool=bool(jobs))
     place = executor or (usual_executor() if detach else None)
     request = HandOffRequest(
         task_id=task,
@@ -112,6 +113,7 @@ def next_command(
         timeout_seconds=seconds_of(timeout),
         force=force,
         hosts=tuple(hosts or ()),
+        in_pane=executor == "tmux" and not jobs,
         worktree=worktree or with_changes,
         with_changes=with_changes,
     )

@@ -17,7 +17,7 @@ from mosaic.cli.output import (
     warn,
 )
 from mosaic.cli.tasks_view import report_notices, report_problems
-from mosaic.errors import ExitCode
+from mosaic.errors import ExitCode, UsageError
 from mosaic.store.reading import locate_mission, read_mission
 
 if TYPE_CHECKING:
@@ -36,6 +36,21 @@ def usual_executor() -> str:
     from mosaic.store.own_settings import own_settings  # start-up
 
     return own_settings().needed("executor").executor or "process"
+
+
+def refuse_elsewhere(
+    hosts: list[str] | None, executor: str | None, *, is_pool: bool = False
+) -> None:
+    """Refuse an executor that other machines do not have: there is a pane for one task at a time.
+
+    Raises UsageError.
+    """
+    if hosts and executor and (is_pool or executor != "tmux"):
+        only = "without `-j`" if is_pool else "but `tmux`"
+        raise UsageError(
+            f"`--on` takes no `--executor` {only}",
+            hint="`mission next ID --on HOST --executor tmux` opens a pane there",
+        )
 
 
 def launch_mode(*, headless: bool) -> Mode:

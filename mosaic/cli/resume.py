@@ -4,7 +4,13 @@ from typer import Option
 
 from mosaic.cli import options
 from mosaic.cli.completers import complete_checkpoint_number
-from mosaic.cli.next_view import launch, launch_mode, print_hand_off, usual_executor
+from mosaic.cli.next_view import (
+    launch,
+    launch_mode,
+    print_hand_off,
+    refuse_elsewhere,
+    usual_executor,
+)
 from mosaic.cli.options import Json, MissionPath, seconds_of
 from mosaic.sessions.choice import HandOffRequest
 from mosaic.store.reading import locate_mission
@@ -40,6 +46,7 @@ def resume_command(
     mission: MissionPath = None,
 ) -> int:
     """Hand an interrupted task off again, in the agent's own conversation where it can be."""
+    refuse_elsewhere(hosts, executor)
     place = executor or (usual_executor() if detach else None)
     request = HandOffRequest(
         task_id=task_id,
@@ -49,6 +56,7 @@ def resume_command(
         timeout_seconds=seconds_of(timeout),
         resuming=True,
         hosts=tuple(hosts or ()),
+        in_pane=executor == "tmux",
         fresh=fresh,
         from_checkpoint=from_checkpoint,
     )

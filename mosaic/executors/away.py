@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.executors.background import PACKAGE_PARENT, Supervised
@@ -18,14 +19,15 @@ from mosaic.machine.identity import host_name
 from mosaic.machine.lock import is_folder_held
 from mosaic.model import ProcessIdentity, RunStatus
 from mosaic.ports import Started
+from mosaic.remote.hosts import known_hosts
 from mosaic.remote.send import identity_to_send, mission_name
-from mosaic.remote.sent import Sent, hub_run, is_away, wish_stop
+from mosaic.remote.sent import SCREEN, Sent, as_words, hub_run, is_away, place_there, wish_stop
+from mosaic.remote.shell import terminal_command
 from mosaic.runs.record import Run, advance
 from mosaic.store.mission_file import load_mission
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from mosaic.model import JsonValue
     from mosaic.runs.record import RunMeta
@@ -93,15 +95,20 @@ class AwayExecutor:
         """Return in words who has a task."""
         return f"session {meta.session_id} of `{host_name()}`"
 
-    def _record_start(self, run: Run, known: ProcessIdentity | None = None) -> Started:
-        """Put on record that the run goes on elsewhere, and have somebody here listen to it."""
+    def _record_start(
+        self, run: Run, known: ProcessIdentity | None = None, screen: object = None
+    ) -> Started:
+        """Put on record that the run goes on elsewhere, and have somebody here listen to it.
+
+        `screen` is what shows its agent's screen there, where it has one.
+        """
         identity = ProcessIdentity(
             pid=known.pid if known else 0,
             started_at=known.started_at if known else "",
             boot_id=known.boot_id if known else "",
             host=self._host.name,
         )
-        place = {"executor": self.name, "host": self._host.name}
+        place = place_there(self.name, self._host.name, screen)
         run.write_state(
             advance(
                 run.state(),
@@ -121,7 +128,21 @@ class OnHost(Supervised):
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
-        self.words = f"on `{run.find_place().get('host')}`"
+        place = run.find_place()
+        self._screen = as_words(place.get(SCREEN))
+        self.words = f"{'in a tmux pane ' if self._screen else ''}on `{place.get('host')}`"
+
+    def attach(self) -> tuple[str, ...]:
+        """Return what a person types to see the run: its pane there, or its log."""
+        return self.screen() or super().attach()
+
+    def screen(self) -> tuple[str, ...]:
+        """Return what shows its pane there; empty where it has none, or its host is not known."""
+        if not self._screen:
+            return ()
+        mission = load_mission(Path(self.run.meta().mission_file)).mission
+        host = known_hosts(mission).get(str(self.run.find_place().get("host")))
+        return terminal_command(host, self._screen) if host else ()
 
     def is_alive(self) -> bool:
         """Tell whether it goes on, or may: until its end was brought home."""

@@ -18,7 +18,7 @@ from mosaic.model import ProcessIdentity
 from mosaic.records import replace
 from mosaic.remote.link import CALL_SECONDS, Conversation, call
 from mosaic.remote.send import commits_to_send, earlier_tokens, pack_up, variables_to_send
-from mosaic.remote.sent import write_sent
+from mosaic.remote.sent import SCREEN, write_sent
 from mosaic.runs.record import Run
 from mosaic.store.mission_file import load_mission
 
@@ -74,7 +74,7 @@ class SshExecutor(AwayExecutor):
         sent = write_sent(run, self._sent, went=True)
         run.worker_log.unlink(missing_ok=True)  # that of there takes its place
         where = {"mission": sent.mission, "run": run.id, "token": sent.token}
-        agent = None
+        said: Mapping[str, Any] = {}
         try:
             asked = {
                 **self._asked,
@@ -84,15 +84,15 @@ class SshExecutor(AwayExecutor):
                 "over": earlier_tokens(layout, meta.task_id),
                 "env": variables_to_send(self._host),
             }
-            agent = self._go(where, asked).get("agent")
+            said = self._go(where, asked)
         except UnreachableError:
             pass  # it may have been heard: who listens finds out
         except MissionError:
             write_sent(run, sent, went=False)
             raise
-        return self._record_start(
-            run, ProcessIdentity(**agent) if isinstance(agent, dict) else None
-        )
+        agent = said.get("agent")
+        known = ProcessIdentity(**agent) if isinstance(agent, dict) else None
+        return self._record_start(run, known, said.get(SCREEN))
 
     def _go(self, where: Mapping[str, str], asked: Mapping[str, object]) -> Mapping[str, JsonValue]:
         """Have it begin; an UnreachableError where it may have begun, any other where it has not.

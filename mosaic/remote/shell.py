@@ -110,6 +110,11 @@ def ssh_command(host: HostSpec, words: Sequence[str]) -> list[str]:
     return [ssh, *host.options, *OPTIONS, "--", host.address, shlex.join(words)]
 
 
+def terminal_command(host: HostSpec, words: Sequence[str]) -> tuple[str, ...]:
+    """Return what a person types to run a program on a host in their terminal."""
+    return ("ssh", "-t", *host.options, "--", host.address, shlex.join(words))
+
+
 def probe(spec: HostSpec) -> Mapping[str, str]:
     """Return what a machine says of itself by its shell alone."""
     return run_there(spec, PROBE, spec.path, subprocess.DEVNULL).values

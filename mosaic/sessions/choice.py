@@ -66,6 +66,8 @@ class HandOffRequest:
     """Its supervisor calls a person at the end; a loop that goes on does that itself."""
     hosts: tuple[str, ...] = ()
     """The other machines that it may be carried on; none: here, unless the task says otherwise."""
+    in_pane: bool = False
+    """There, in a tmux pane that a person can attach to."""
     given: Given | None = None
     """Ids and branch, where this is that other machine."""
 

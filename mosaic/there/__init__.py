@@ -118,7 +118,7 @@ def set_up(folder: str, paths: Sequence[str]) -> Path:
 
 
 def _answer(asked: Asked) -> None:
-    from mosaic.there import about, receive, work  # start-up: an answer needs one of them
+    from mosaic.there import about, receive, removal, work  # start-up: an answer needs one of them
 
     answers: dict[str, Callable[[Asked], None]] = {
         "about": about.tell_about,
@@ -127,9 +127,9 @@ def _answer(asked: Asked) -> None:
         "go": work.go,
         "follow": work.follow,
         "stop": work.stop,
-        "drop": receive.drop,
-        "unbegun": receive.tell_unbegun,
-        "sweep": receive.sweep,
+        "drop": removal.drop,
+        "unbegun": removal.tell_unbegun,
+        "sweep": removal.sweep,
     }
     op = str(asked.values.get("op"))
     if op not in answers:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 from mosaic.codec import JsonForm, dump_json, dump_record, load_record
 from mosaic.errors import FailedError, HeldError, MissionError
 from mosaic.git.checkpoint_store import OUR_REFS
-from mosaic.git.claims import Claim, find_claim, release_claim, take_claim
+from mosaic.git.claims import Claim, find_claim, take_claim
 from mosaic.git.git import refuse_old_git, run_git
 from mosaic.git.objects import share_objects
 from mosaic.git.packs import take_pack
 from mosaic.git.remote_refs import fetch_refs
 from mosaic.machine.disk import create_private_dir, find_bytes, write_private
-from mosaic.machine.lock import hold_folder, is_folder_held
+from mosaic.machine.lock import hold_folder
 from mosaic.machine.paths import confined, safe_segment
 from mosaic.machine.removing import remove_folder
 from mosaic.records import dataclass, replace
-from mosaic.remote.hub import RUN_REFS, forget_refs
+from mosaic.remote.hub import RUN_REFS
 from mosaic.remote.plan import commit_plan, note_common, plan_files
 from mosaic.runs.folders import run_of
 from mosaic.store.consent import allow, commands_of
@@ -142,7 +142,7 @@ def remote_of(place: Path, attempt: Attempt) -> str:
 def claim_of(place: Path, attempt: Attempt) -> Claim:
     """Return the claim of an attempt; HeldError where it has lost it."""
     remote, project = remote_of(place, attempt), _claimed_in(attempt)
-    claim = find_claim(_top_of(place), remote, attempt.task_id, project)
+    claim = find_claim(top_of(place), remote, attempt.task_id, project)
     if claim is None or claim.token != attempt.token:
         by = claim.by if claim else "nobody"
         raise HeldError(f"`{attempt.task_id}` is another attempt's by now", detail=f"now: {by}")
@@ -154,7 +154,7 @@ def take_claim_of(place: Path, attempt: Attempt, *, by: str, over: Iterable[str]
 
     HeldError where another attempt has it.
     """
-    top, remote, project = _top_of(place), remote_of(place, attempt), _claimed_in(attempt)
+    top, remote, project = top_of(place), remote_of(place, attempt), _claimed_in(attempt)
     found = find_claim(top, remote, attempt.task_id, project)
     is_over = over is None or (found is not None and found.token in over)
     take_claim(
@@ -168,7 +168,7 @@ def take_claim_of(place: Path, attempt: Attempt, *, by: str, over: Iterable[str]
     )
 
 
-def _top_of(place: Path) -> Path:
+def top_of(place: Path) -> Path:
     """Return the repository that commits of claims are written into."""
     home = home_of(place)
     return home if (home / ".git" / "HEAD").exists() else repo_of(place)
@@ -321,71 +321,6 @@ def _furnish(place: Path, attempt: Attempt, received: Path) -> Layout:
         for run in sorted((received / RUNS).iterdir()):
             run.replace(folder / run.name)
     return layout
-
-
-def drop(asked: Asked) -> None:
-    """Remove an attempt that is over and was brought home, or never began; free its task."""
-    place = place_of(asked)
-    mission_dir = place.parent.parent
-    if find_attempt(place) is None:
-        with contextlib.suppress(HeldError):  # then it is just being taken in
-            if place.is_dir():
-                with hold_folder(place):
-                    remove_folder(place.parent, place)
-        asked.answer(dropped=False)
-        return
-    # Both: nobody may begin it, and nobody may take in another, in between.
-    with (
-        hold_folder(place, wait_seconds=TURN_SECONDS),
-        hold_folder(mission_dir, wait_seconds=TURN_SECONDS),
-    ):
-        attempt = get_attempt(asked)
-        is_at_work = attempt.went and is_folder_held(run_at(place, attempt).dir)
-        if is_at_work or (attempt.went and not asked.values.get("brought_home")):
-            asked.answer(dropped=False, went=True)
-            return
-        _forget(place, attempt)
-    asked.answer(dropped=True, unbegun=_unbegun_in(mission_dir))
-
-
-def tell_unbegun(asked: Asked) -> None:
-    """Answer with the attempts of a mission that were sent and never told to begin."""
-    remove_parts(asked.folder)
-    mission = safe_segment(str(asked.values["mission"]))
-    asked.answer(unbegun=_unbegun_in(asked.folder / "missions" / mission))
-
-
-def _unbegun_in(mission_dir: Path) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = []
-    for noted in sorted(mission_dir.glob("runs/*/work.json")):
-        with contextlib.suppress(MissionError):  # one that cannot be read is left to people
-            each = find_attempt(noted.parent)
-            if each is not None and not (each.went or each.carrier):
-                where = {"mission": each.mission, "run": each.run_id, "token": each.token}
-                found.append({**where, "task": each.task_id})
-    return found
-
-
-def sweep(asked: Asked) -> None:
-    """Remove what is kept for a mission beside attempts, where no attempt at it is left."""
-    folder = asked.folder / "missions" / safe_segment(str(asked.values["mission"]))
-    removed = False
-    if folder.is_dir():
-        with hold_folder(folder, wait_seconds=TURN_SECONDS):
-            if not any(folder.glob("runs/*")):
-                remove_folder(folder.parent, folder)
-                removed = True
-    asked.answer(removed=removed)
-
-
-def _forget(place: Path, attempt: Attempt) -> None:
-    repo = repo_of(place)
-    if (repo / "HEAD").exists():  # else it was cut off before
-        with contextlib.suppress(HeldError):  # another attempt has it by now
-            release_claim(_top_of(place), remote_of(place, attempt), claim_of(place, attempt))
-        if attempt.hub:
-            forget_refs(repo, attempt.hub, attempt.run_id)
-    remove_attempt(place, attempt.run_id)
 
 
 def remove_attempt(place: Path, run_id: str) -> None:

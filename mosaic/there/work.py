@@ -19,6 +19,7 @@ from mosaic.errors import MissionError
 from mosaic.executors import executor_of, get_executor
 from mosaic.machine.identity import boot_id, host_name
 from mosaic.machine.lock import hold_folder, is_folder_held
+from mosaic.model import Mode
 from mosaic.remote.record import LARGEST_LOG_BYTES, MIRRORED
 from mosaic.runs.checkpoint import last_seq
 from mosaic.sessions.choice import Given, HandOffRequest
@@ -66,9 +67,11 @@ def go(asked: Asked) -> None:
                     write_attempt(place, attempt)
                     raise
                 # Its supervisor is at work: what failed came after, and is seen at its end.
-    state = run_at(place, attempt).find_state()
+    run = run_at(place, attempt)
+    state = run.find_state()
     agent = dump_record(state.agent) if state and state.agent else None
-    asked.answer(agent=agent, host=host_name(), boot=boot_id())
+    screen = executor_of(run).screen()
+    asked.answer(agent=agent, screen=screen, host=host_name(), boot=boot_id())
 
 
 def begin(values: Mapping[str, Any], place: Path, attempt: Attempt) -> None:
@@ -78,6 +81,7 @@ def begin(values: Mapping[str, Any], place: Path, attempt: Attempt) -> None:
         task_id=attempt.task_id,
         runtime=values.get("runtime"),
         model=values.get("model"),
+        mode=Mode(values.get("mode") or Mode.HEADLESS),
         timeout_seconds=values.get("timeout_seconds"),
         force=True,
         resuming=bool(values.get("resuming")),
@@ -87,7 +91,8 @@ def begin(values: Mapping[str, Any], place: Path, attempt: Attempt) -> None:
         given=Given(session_id=attempt.session_id, run_id=attempt.run_id, branch=attempt.branch),
     )
     mission_file = layout_at(place, attempt).mission_file
-    hand_off(mission_file, request, get_executor("process", mission_file))
+    executor = "tmux" if values.get("in_pane") else "process"
+    hand_off(mission_file, request, get_executor(executor, mission_file))
 
 
 def follow(asked: Asked) -> None:
@@ -209,7 +214,7 @@ class _Follower:
         values = dump_record(state) if state else {}
         if values and values != self._state:
             self._state = values
-            self._tell(state=values)
+            self._tell(state=values, screen=executor_of(self._run).screen())
 
     def _tell_published(self) -> None:
         published = publish(self._place, self._attempt)
