@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mosaic.executors.background import PACKAGE_PARENT, Supervised
@@ -19,15 +18,14 @@ from mosaic.machine.identity import host_name
 from mosaic.machine.lock import is_folder_held
 from mosaic.model import ProcessIdentity, RunStatus
 from mosaic.ports import Started
-from mosaic.remote.hosts import known_hosts
 from mosaic.remote.send import identity_to_send, mission_name
-from mosaic.remote.sent import SCREEN, Sent, as_words, hub_run, is_away, place_there, wish_stop
-from mosaic.remote.shell import terminal_command
+from mosaic.remote.sent import ATTACH, Sent, hub_run, is_away, place_there, wish_stop
 from mosaic.runs.record import Run, advance
 from mosaic.store.mission_file import load_mission
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from mosaic.model import JsonValue
     from mosaic.runs.record import RunMeta
@@ -96,11 +94,11 @@ class AwayExecutor:
         return f"session {meta.session_id} of `{host_name()}`"
 
     def _record_start(
-        self, run: Run, known: ProcessIdentity | None = None, screen: object = None
+        self, run: Run, known: ProcessIdentity | None = None, attach: Sequence[str] = ()
     ) -> Started:
         """Put on record that the run goes on elsewhere, and have somebody here listen to it.
 
-        `screen` is what shows its agent's screen there, where it has one.
+        `attach` is what shows its agent's screen there, where it has one.
         """
         identity = ProcessIdentity(
             pid=known.pid if known else 0,
@@ -108,7 +106,7 @@ class AwayExecutor:
             boot_id=known.boot_id if known else "",
             host=self._host.name,
         )
-        place = place_there(self.name, self._host.name, screen)
+        place = place_there(self.name, self._host.name, [*attach])
         run.write_state(
             advance(
                 run.state(),
@@ -129,20 +127,17 @@ class OnHost(Supervised):
     def __init__(self, run: Run) -> None:
         super().__init__(run)
         place = run.find_place()
-        self._screen = as_words(place.get(SCREEN))
-        self.words = f"{'in a tmux pane ' if self._screen else ''}on `{place.get('host')}`"
+        words = place.get(ATTACH)
+        self._attach = tuple(map(str, words)) if isinstance(words, list) else ()
+        self.words = f"{'in a tmux pane ' if self._attach else ''}on `{place.get('host')}`"
 
     def attach(self) -> tuple[str, ...]:
         """Return what a person types to see the run: its pane there, or its log."""
-        return self.screen() or super().attach()
+        return self._attach or super().attach()
 
     def screen(self) -> tuple[str, ...]:
-        """Return what shows its pane there; empty where it has none, or its host is not known."""
-        if not self._screen:
-            return ()
-        mission = load_mission(Path(self.run.meta().mission_file)).mission
-        host = known_hosts(mission).get(str(self.run.find_place().get("host")))
-        return terminal_command(host, self._screen) if host else ()
+        """Return what shows its pane there; empty where it has none."""
+        return self._attach
 
     def is_alive(self) -> bool:
         """Tell whether it goes on, or may: until its end was brought home."""

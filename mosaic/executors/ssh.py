@@ -18,7 +18,8 @@ from mosaic.model import ProcessIdentity
 from mosaic.records import replace
 from mosaic.remote.link import CALL_SECONDS, Conversation, call
 from mosaic.remote.send import commits_to_send, earlier_tokens, pack_up, variables_to_send
-from mosaic.remote.sent import SCREEN, write_sent
+from mosaic.remote.sent import write_sent
+from mosaic.remote.shell import terminal_command
 from mosaic.runs.record import Run
 from mosaic.store.mission_file import load_mission
 
@@ -92,7 +93,7 @@ class SshExecutor(AwayExecutor):
             raise
         agent = said.get("agent")
         known = ProcessIdentity(**agent) if isinstance(agent, dict) else None
-        return self._record_start(run, known, said.get(SCREEN))
+        return self._record_start(run, known, terminal_command(self._host, said.get("screen")))
 
     def _go(self, where: Mapping[str, str], asked: Mapping[str, object]) -> Mapping[str, JsonValue]:
         """Have it begin; an UnreachableError where it may have begun, any other where it has not.

@@ -17,7 +17,8 @@ from mosaic.reach.listener import Listener
 from mosaic.reach.plan import PlanWatch
 from mosaic.remote.link import Conversation, call
 from mosaic.remote.record import MIRRORED, read_record
-from mosaic.remote.sent import SCREEN, find_stop, is_away, list_sent, write_sent
+from mosaic.remote.sent import ATTACH, find_stop, is_away, list_sent, write_sent
+from mosaic.remote.shell import terminal_command
 from mosaic.runs.checkpoint import last_seq
 from mosaic.sessions.unbegun import drop_unbegun
 from mosaic.store.mission_file import load_mission
@@ -69,7 +70,7 @@ class PipeListener(Listener):
                     if frame.values.get("went") is False:
                         self._end_unbegun(host)
                     else:
-                        self._take(frame)
+                        self._take(frame, host)
                     if self._sent.end or not is_away(self._run):
                         return True
             finally:
@@ -108,12 +109,13 @@ class PipeListener(Listener):
             stopped = bool(find_stop(self._run))
             write_sent(self._run, self._sent, end={"session": None, "stopped": stopped})
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: Frame, host: HostSpec) -> None:
         values, run = frame.values, self._run
         if "log" in values and values["log"] in MIRRORED:
             self._append(run.dir / values["log"], int(values["offset"]), frame.data)
         elif "state" in values:
-            self._take_state({**values["state"], "place": {SCREEN: values.get(SCREEN) or []}})
+            place = {ATTACH: terminal_command(host, values.get("screen"))}
+            self._take_state({**values["state"], "place": place})
         elif "commits" in values:
             self._take_commits(dict(values["commits"]), frame.data)
         elif "ended" in values:

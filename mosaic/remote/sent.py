@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 LINK_FILE, STOP_FILE = "link.json", "host.stop"
 REMOVED = b'\n  "is_removed": true'
 """How a host.json says that nothing is kept there; in a text of JSON no line ends."""
-SCREEN = "screen"
-"""What shows an agent's screen on its machine, in the place of a run and in answers."""
+ATTACH = "attach"
+"""The words that show an agent's screen on its machine, in the place of a run."""
 OF_HERE = (HOST_FILE, LINK_FILE, STOP_FILE, "meta.json", "rules.json", "state.json")
 """What of a record this side has of its own."""
 
@@ -107,16 +107,10 @@ class Linked:
     """Why it does not answer, or does not go on where it does."""
 
 
-def place_there(executor: str, host: str, screen: object) -> dict[str, JsonValue]:
-    """Return the place of a run on a host; `screen` is what shows it there, as that says it."""
-    words = as_words(screen)
-    return {"executor": executor, "host": host, **({SCREEN: [*words]} if words else {})}
-
-
-def as_words(value: object) -> tuple[str, ...]:
-    """Return the words of a command that a host has named; empty where it is none."""
-    named = value if isinstance(value, list | tuple) else ()
-    return tuple(named) if all(isinstance(each, str) for each in named) else ()
+def place_there(executor: str, host: str, attach: object) -> dict[str, JsonValue]:
+    """Return the place of a run on a host; `attach` has the words that show its screen there."""
+    words = [*map(str, attach)] if isinstance(attach, list | tuple) else []
+    return {"executor": executor, "host": host, **({ATTACH: words} if words else {})}
 
 
 def find_sent(run: Run) -> Sent | None:

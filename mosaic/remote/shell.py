@@ -110,9 +110,11 @@ def ssh_command(host: HostSpec, words: Sequence[str]) -> list[str]:
     return [ssh, *host.options, *OPTIONS, "--", host.address, shlex.join(words)]
 
 
-def terminal_command(host: HostSpec, words: Sequence[str]) -> tuple[str, ...]:
-    """Return what a person types to run a program on a host in their terminal."""
-    return ("ssh", "-t", *host.options, "--", host.address, shlex.join(words))
+def terminal_command(host: HostSpec, words: object) -> list[str]:
+    """Return what a person types to run in their terminal what a host has named; else nothing."""
+    if not isinstance(words, list) or not words:
+        return []
+    return ["ssh", "-t", *host.options, "--", host.address, shlex.join(map(str, words))]
 
 
 def probe(spec: HostSpec) -> Mapping[str, str]:

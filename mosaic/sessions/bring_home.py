@@ -26,7 +26,7 @@ from mosaic.prompts.bounded import one_line
 from mosaic.records import replace
 from mosaic.remote.plan import changed_plan
 from mosaic.remote.raw import RAW_REF, lay_raw
-from mosaic.remote.sent import SCREEN, Sent, place_there, write_sent
+from mosaic.remote.sent import ATTACH, Sent, place_there, write_sent
 from mosaic.runs.events import EventLog, EventType
 from mosaic.runs.record import RunState
 from mosaic.sessions.alarm import Alarm, need_of
@@ -100,7 +100,7 @@ def state_from(run: Run, sent: Sent, values: dict[str, Any], ahead_seconds: floa
     """
     state = load_record(RunState, values, run.dir / "state.json")
     agent = replace(state.agent, host=sent.host) if state.agent else None
-    place = place_there(sent.executor, sent.host, state.place.get(SCREEN))
+    place = place_there(sent.executor, sent.host, state.place.get(ATTACH))
     begun = run.meta().created_at
     return replace(
         state,

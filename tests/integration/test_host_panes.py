@@ -99,9 +99,9 @@ def test_a_person_talks_to_an_agent_there(trial: Trial, server: Server, tmp_path
     wait_for(lambda: "ssh -t" in server.screen(pane), "what is typed to see it")
     place = json.loads((repo.run_dir() / "state.json").read_text())["place"]
     assert place["executor"] == "ssh"
-    assert (place["host"], place["screen"][0]) == ("box", "tmux")
+    assert (place["host"], place["attach"][:2]) == ("box", ["ssh", "-t"])
     write("clear; mission() { " + f"{sys.executable} -m mosaic" + ' "$@"; }')
-    write(attach_words(repo))
+    write(shlex.join(place["attach"]))
     wait_for(lambda: "Yes?" in server.screen(pane), "what the agent asks")
     write("it's $HOME")
     heard = trial.there.attempts()[0]
@@ -109,13 +109,6 @@ def test_a_person_talks_to_an_agent_there(trial: Trial, server: Server, tmp_path
     write("that is all")
     assert trial.end()["endedReason"] == "completed"
     assert (trial.worktree / "heard.txt").read_text() == "it's $HOME\n"
-
-
-def attach_words(repo: MissionRepo) -> str:
-    from mosaic.executors import executor_of
-    from mosaic.runs.record import Run
-
-    return shlex.join(executor_of(Run(dir=repo.run_dir())).attach())
 
 
 def test_only_one_task_at_a_time_gets_a_pane_there(trial: Trial) -> None:
