@@ -30,7 +30,7 @@ from mosaic.sessions.calls import Calls, calls_of, named_by, reaches
 from mosaic.sessions.changes import own_files, tree_pair
 from mosaic.sessions.rules import allowed_paths
 from mosaic.store.project_paths import project_paths
-from mosaic.store.written import as_written, digest_of_file
+from mosaic.store.written import as_written, digest_of_file, turn_at_home
 from mosaic.text.sections import handoff_texts
 from mosaic.workspaces.furnish import ignored_by_others
 from mosaic.workspaces.record import workspace_at
@@ -196,17 +196,11 @@ def _note_outside(
     made: frozenset[str] | None,
 ) -> None:  # fmt: skip
     home, layout = workspace.home, session.layout
-    tree = before.home_tree if before else None
-    now = _tree_of(home, layout) if tree else None
-    if tree is None or now is None:
+    paths = _changed_at_home(home, layout, before.home_tree if before else None)
+    if paths is None:
         words = "what it changed outside its worktree is not known: git cannot read the main tree"
         session.log.append(EventType.WORTH_A_LOOK, words)
         return
-    is_own = own_files(layout, home)
-    changes = compare_trees(home, tree, now, find_renames=False)
-    paths = [change.path for change in changes if not is_own(change.path)]
-    ours = as_written(layout, [home / path for path in paths])
-    paths = [path for path in paths if home / path not in ours]
     if paths and not found.unknown:
         reaching = [each for each in found.calls if reaches(each, session.meta, home, workspace)]
         named = named_by(reaching, session.meta, home)
@@ -223,6 +217,19 @@ def _note_outside(
         branch = current_branch(home) or "HEAD"
         words = f"it moved `{branch}`, which the main tree has, to its own commit {tip[:12]}"
         session.log.append(EventType.WORTH_A_LOOK, words)
+
+
+def _changed_at_home(home: Path, layout: Layout, tree: str | None) -> list[str] | None:
+    """Return what has changed in the main tree and was not written by `mission`."""
+    with turn_at_home(layout.worktrees_dir):
+        now = _tree_of(home, layout) if tree else None
+        if tree is None or now is None:
+            return None
+        is_own = own_files(layout, home)
+        changes = compare_trees(home, tree, now, find_renames=False)
+        paths = [change.path for change in changes if not is_own(change.path)]
+        ours = as_written(layout, [home / path for path in paths])
+        return [path for path in paths if home / path not in ours]
 
 
 def _note_git(

@@ -16,17 +16,20 @@ from typing import TYPE_CHECKING
 from mosaic.codec import dump_json, dump_value, load_record
 from mosaic.errors import MissionError
 from mosaic.machine.disk import find_bytes, write_private
+from mosaic.machine.lock import hold_folder
 from mosaic.records import dataclass
 from mosaic.store.state import find_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from mosaic.store.layout import Layout
 
 RECORD_NAME = "written.json"
 MOST_FOUND = 50
+TURN_SECONDS = 30.0
 GONE = "gone"
 """Stands for the digest of a file that was removed."""
 
@@ -56,6 +59,20 @@ def _digest(text: str | None) -> str:
 def note_files(layout: Layout, paths: Iterable[Path]) -> None:
     """Remember files as they stand, or that they are gone, if a session is live."""
     _note(layout, ((path, None, digest_of_file(path)) for path in paths))
+
+
+@contextlib.contextmanager
+def turn_at_home(worktrees_dir: Path) -> Iterator[None]:
+    """Have who merges into the mission's own work tree, and who looks at it, take turns.
+
+    In between it has files that are not yet noted as written. Who does not get a turn within half
+    a minute goes on without: at worst that is a warning too many.
+    """
+    turn: AbstractContextManager[object] = contextlib.nullcontext()
+    with contextlib.suppress(MissionError):
+        turn = hold_folder(worktrees_dir, wait_seconds=TURN_SECONDS)
+    with turn:
+        yield
 
 
 def _note(layout: Layout, digests: Iterable[tuple[Path, str | None, str]]) -> None:

@@ -36,7 +36,7 @@ from mosaic.git.worktrees import BRANCHES, commit_of, is_brought_home
 from mosaic.machine.signature import access_error
 from mosaic.records import NamedTuple
 from mosaic.store.mission_file import load_mission
-from mosaic.store.written import note_files
+from mosaic.store.written import note_files, turn_at_home
 from mosaic.workspaces.record import write_workspace
 
 if TYPE_CHECKING:
@@ -184,8 +184,10 @@ def merge_workspace(workspace: Workspace, way: MergeWay, message: str) -> Merged
         _note(workspace, tip)
         return Merged(branch, into, before, was_home=True, left_out=left_out)
     refuse_unfinished(home)
-    said = _merge(home, branch, way, message)
-    return _brought(workspace, branch, tip, before)._replace(left_out=left_out, said=said)
+    with turn_at_home(workspace.record.parent):
+        said = _merge(home, branch, way, message)
+        merged = _brought(workspace, branch, tip, before)
+    return merged._replace(left_out=left_out, said=said)
 
 
 def fast_forward(workspace: Workspace, commit: str) -> Merged:
@@ -196,11 +198,12 @@ def fast_forward(workspace: Workspace, commit: str) -> Merged:
     home, branch = workspace.home, workspace.branch or ""
     before = head_commit(home) or ""
     command = ["merge", "--quiet", "--no-squash", "--ff-only", commit]
-    answer = try_git(command, home, makes_commit=False)
-    if answer.exit_code:
-        words = words_of(answer)
-        raise _refused(home, branch, words)
-    return _brought(workspace, branch, commit, before)._replace(said=words_of(answer))
+    with turn_at_home(workspace.record.parent):
+        answer = try_git(command, home, makes_commit=False)
+        if answer.exit_code:
+            words = words_of(answer)
+            raise _refused(home, branch, words)
+        return _brought(workspace, branch, commit, before)._replace(said=words_of(answer))
 
 
 def branch_and_tip(workspace: Workspace) -> tuple[str, str]:

@@ -185,6 +185,30 @@ def test_a_change_outside_its_worktree_is_found_and_speaks_against_it(repo: Miss
     assert "outside its worktree" not in "".join(review(repo)["objections"])
 
 
+def test_what_a_merge_brings_meanwhile_is_not_an_agents_change(repo: MissionRepo) -> None:
+    """Its end is looked at while git has written the files and nobody has noted that yet."""
+    let_agent_do(repo, parallelWithoutScope=True)
+    done = go(repo, "echo b >b.txt; ", "--worktree", "--task", "T-002")
+    assert done.exit_code == 0, done.stderr
+    go_behind(repo, "echo a >a.txt; ", "--worktree", "--task", "T-001")
+    place = repo.path.parent / "go"
+    hook = repo.path / ".git" / "hooks" / "post-merge"
+    logs = repo.state / "runs" / "T-001" / "*" / "worker.log"
+    hook.write_text(
+        f"#!/bin/sh\ntouch '{place}'; tries=0\n"
+        f"until grep -q changed_outside {logs} || [ $tries -gt 150 ]; do\n"
+        "tries=$((tries + 1)); sleep 0.02; done\n"
+    )
+    hook.chmod(0o755)
+    merged = repo.run("merge", "T-002", "--force", "--no-ff")
+    assert merged.exit_code == 0, merged.stderr
+    assert (repo.path / "b.txt").exists()
+    assert place.exists()
+    wait_for(lambda: all(each.get("endedAt") for each in repo.mission()["sessions"]), "the end")
+    assert review(repo)["objections"] == []
+    assert "changed_outside" not in {event["type"] for event in repo.events()}
+
+
 def test_green_is_not_done_where_something_changed_outside_its_worktree(repo: MissionRepo) -> None:
     let_agent_do(repo, qualityGates="true", review={"greenIsDone": True})
     options = ("--loop", "-j", "2", "--max-sessions", "1")
