@@ -42,6 +42,7 @@ NORMAL = (
     (r"\d{4}/\d\d/\d\d", "<day>"),
     (r"msg_[0-9a-f]{32}", "<message>"),
     (r"session-[\dT-]{16}-[0-9a-f]{8}", "session-<time>-<id>"),
+    (r"only ~\d+ tokens", "only ~<some> tokens"),
 )
 HOOK = """\
 import json, sys
@@ -270,6 +271,8 @@ class _Stage:
         self.asked = self._folder / "hook.jsonl"
         """What hooks and `notify` were given."""
         (self._folder / "run" / "artifacts").mkdir(parents=True)
+        # An agent says more in a repository, and would find one that holds the temporary folder.
+        subprocess.run(["git", "init", "-q"], cwd=self._folder, check=True)
         (self._folder / "hook.py").write_text(HOOK)
         (self._folder / "notify.py").write_text(NOTIFY)
         keep = {key: os.environ[key] for key in ("LANG", "LC_ALL", "TMPDIR") if key in os.environ}
