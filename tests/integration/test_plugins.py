@@ -36,6 +36,7 @@ def plugins_of(repo: MissionRepo) -> dict[str, str]:
     return {each["found"]: each["state"] for each in found}
 
 
+@pytest.mark.timeout(1000)
 def test_the_example_keeps_every_contract(site: Path, repo: MissionRepo, tmp_path: Path) -> None:
     """As its author runs it: nothing but an installed package and a file of tests."""
     install(EXAMPLE, site)
@@ -51,13 +52,13 @@ def test_the_example_keeps_every_contract(site: Path, repo: MissionRepo, tmp_pat
         "no:cacheprovider",
     ]
     done = subprocess.run(
-        [*command, "-p", "no:xdist", "--rootdir", str(tmp_path), tests],
+        [*command, "--timeout=120", "-p", "no:xdist", "--rootdir", str(tmp_path), tests],
         cwd=tmp_path,
         env={**os.environ, **repo.environ},
         capture_output=True,
         text=True,
         check=False,
-        timeout=200,
+        timeout=900,  # each of its tests has less, and says where it hangs
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^\d\d passed", done.stdout, re.MULTILINE), "none is skipped"
