@@ -39,6 +39,9 @@ from tests.package.building import PLACES, build, copy_source
 from tests.support.plugins import EXAMPLE
 
 PATIENCE_SECONDS = 120
+POLL_SECONDS = 0.2
+ASKS = {"fleet": ("fleet", "local", "1")}
+"""What asks for an extra, where that is not a command of its name."""
 NONE = "none"
 SEEN = "Something to see"
 SEQUENCE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
@@ -113,7 +116,7 @@ def use_plainly(place: Place) -> None:
     assert items["installed"]["found"] == f"by pip, in the virtual environment `{place.prefix}`"
     for name in EXTRAS:
         assert f"{name} (" in items["extras"]["found"], items["extras"]
-        assert f"'mosaic-mission[{name}]'" in place.mission(name, code=1)
+        assert f"'mosaic-mission[{name}]'" in place.mission(*ASKS.get(name, (name,)), code=1)
     for name, source in PLACES.items():
         assert (place.prefix / name).read_bytes() == source.read_bytes(), name
 
@@ -204,10 +207,30 @@ def hear(process: subprocess.Popen[bytes], number: int) -> Any:
     raise AssertionError("it ended without an answer")
 
 
+def use_fleet(place: Place) -> None:
+    """Start a fleet on this machine, see its worker, stop it."""
+    place.mission(*ASKS["fleet"])
+    try:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (workers := list_workers(place)):
+            assert time.monotonic() < deadline, "no worker came"
+            time.sleep(POLL_SECONDS)
+        assert [each["agents"] for each in workers] == [1]
+    finally:
+        place.mission("fleet", "stop")
+
+
+def list_workers(place: Place) -> list[dict[str, Any]]:
+    """Return the workers of the only fleet."""
+    (fleet,) = json.loads(place.mission("fleet", "list", "--json"))["fleets"]
+    return list(fleet["workers"])
+
+
 ACTS: dict[str, Callable[[Place], None]] = {
     "board": open_board,
     "web": ask_web,
     "mcp": list_tools,
+    "fleet": use_fleet,
 }
 
 
