@@ -67,7 +67,8 @@ def find_end(place: Path, attempt: Attempt) -> dict[str, Any] | None:
     if recover_if_needed(snapshot):
         snapshot = read_mission(layout.mission_file)
     session = snapshot.document.mission.sessions.find(attempt.session_id)
-    if session is None and not (find_locks(layout) or is_folder_held(place)):
+    is_unrecorded = session is None or run.find_meta() is None
+    if is_unrecorded and not (find_locks(layout) or is_folder_held(place)):
         return {"session": None}  # who began it was killed before it was on record
     if session is None or session.ended_at is None:
         return None

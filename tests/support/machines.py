@@ -15,7 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -121,11 +121,17 @@ class Machine:
         """End everything that runs there at once, sshd and agents, as a power cut does."""
         self._server.kill()
         self._server.wait()
+        # Stopped before they are killed: nobody there sees another one go.
+        stopped: set[int] = set()
+        while new := self._running() - stopped:
+            _send(signal.SIGSTOP, new)
+            stopped |= new
+        while left := self._running():
+            _send(signal.SIGKILL, left)
+
+    def _running(self) -> set[int]:
         mark = f"HOME={self.home}".encode()
-        while left := [pid for pid in _pids() if mark in _environ(pid)]:
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        return {pid for pid in _pids() if mark in _environ(pid)}
 
     def cut(self) -> int:
         """End the processes that serve connections, and return how many."""
@@ -141,6 +147,12 @@ class Machine:
     def attempts(self) -> list[Path]:
         """Return what is kept of attempts there."""
         return sorted(self.works.glob("missions/*/runs/*"))
+
+
+def _send(number: signal.Signals, pids: Iterable[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _pids() -> list[int]:
