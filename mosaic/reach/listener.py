@@ -13,12 +13,14 @@ from mosaic.codec import dump_record
 from mosaic.errors import HeldError, MissionError, UnreachableError
 from mosaic.machine.clock import utc_now
 from mosaic.remote.hosts import get_host
-from mosaic.remote.sent import LINK_FILE, Linked, Sent, find_link, find_sent, is_away
+from mosaic.remote.sent import ATTACH, LINK_FILE, Linked, Sent, find_link, find_sent, is_away
 from mosaic.sessions.bring_home import bring_home, state_from
 from mosaic.store.consent import find_unallowed
 from mosaic.store.mission_file import load_mission
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mosaic.runs.record import Run
     from mosaic.settings import HostSpec
 
@@ -82,10 +84,13 @@ class Listener(ABC):
             raise HeldError(words, hint="`mission trust` allows it")
         return host
 
-    def _take_state(self, values: dict[str, Any]) -> None:
-        """Write down where the run stands, as its machine says it."""
-        self._state = values
-        state = state_from(self._run, self._sent, values, self._ahead_seconds)
+    def _take_state(self, values: dict[str, Any], attach: Sequence[str] = ()) -> None:
+        """Write down where the run stands, as its machine says it.
+
+        `attach` is what shows its screen; the machine's own words for that are never typed here.
+        """
+        self._state = {**values, "place": {ATTACH: [*attach]}}
+        state = state_from(self._run, self._sent, self._state, self._ahead_seconds)
         # The end is written last, when it is recorded.
         if state.finished_at is None:
             self._run.write_state(state)

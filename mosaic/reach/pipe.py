@@ -17,7 +17,7 @@ from mosaic.reach.listener import Listener
 from mosaic.reach.plan import PlanWatch
 from mosaic.remote.link import Conversation, call
 from mosaic.remote.record import MIRRORED, read_record
-from mosaic.remote.sent import ATTACH, find_stop, is_away, list_sent, write_sent
+from mosaic.remote.sent import find_stop, is_away, list_sent, write_sent
 from mosaic.remote.shell import terminal_command
 from mosaic.runs.checkpoint import last_seq
 from mosaic.sessions.unbegun import drop_unbegun
@@ -114,8 +114,8 @@ class PipeListener(Listener):
         if "log" in values and values["log"] in MIRRORED:
             self._append(run.dir / values["log"], int(values["offset"]), frame.data)
         elif "state" in values:
-            place = {ATTACH: terminal_command(host, values.get("screen"))}
-            self._take_state({**values["state"], "place": place})
+            attach = terminal_command(host, values.get("screen"))
+            self._take_state(dict(values["state"]), attach)
         elif "commits" in values:
             self._take_commits(dict(values["commits"]), frame.data)
         elif "ended" in values:

@@ -11,23 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.test_hosts import ENV, box
 from tests.integration.test_tmux import Server, server
 from tests.support.host_kinds import Trial, log_in_by
-from tests.support.machines import Machine, add_machine, machine
+from tests.support.machines import Machine, add_machine
 from tests.support.mission import MissionRepo, wait_for
 from tests.support.shell_agent import change_mission, let_agent_do
 
-__all__ = ["server"]
+__all__ = ["box", "server"]
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-
-ENV = ["PYTHON", "PYTHONPATH", "DOES", "NOFINISH"]
-
-
-@pytest.fixture
-def box(tmp_path: Path) -> Iterator[Machine]:
-    with machine(tmp_path) as made:
-        yield made
 
 
 @pytest.fixture
@@ -100,7 +93,7 @@ def test_a_person_talks_to_an_agent_there(trial: Trial, server: Server, tmp_path
     place = json.loads((repo.run_dir() / "state.json").read_text())["place"]
     assert place["executor"] == "ssh"
     assert (place["host"], place["attach"][:2]) == ("box", ["ssh", "-t"])
-    write("clear; mission() { " + f"{sys.executable} -m mosaic" + ' "$@"; }')
+    write("clear")
     write(shlex.join(place["attach"]))
     wait_for(lambda: "Yes?" in server.screen(pane), "what the agent asks")
     write("it's $HOME")
