@@ -38,7 +38,7 @@ from mosaic.review.verdict import review_task
 from mosaic.sessions.attempt import forgive_attempts
 from mosaic.sessions.unrecorded import live_or_unknown
 from mosaic.store.reading import read_mission
-from mosaic.store.written import note_files
+from mosaic.store.written import note_files, turn_at_home
 from mosaic.text.decisions import Decision
 from mosaic.text.lines import counted
 from mosaic.workers.ledger import Looked
@@ -311,11 +311,12 @@ def _look(
     if found.state == "merged":
         home = find_work_tree(snapshot.layout.project) or snapshot.layout.project
         before = head_commit(home) or ""
-        words, is_home = bring_merge(home, found, requests.place)
+        with turn_at_home(snapshot.layout.worktrees_dir):
+            words, is_home = bring_merge(home, found, requests.place)
+            with contextlib.suppress(MissionError):  # at worst it counts as a live agent's change
+                changes = compare_trees(home, before, "HEAD", find_renames=False)
+                note_files(snapshot.layout, [home / change.path for change in changes])
         (did if is_home else notices).append(words)
-        with contextlib.suppress(MissionError):  # at worst it counts as a live agent's change
-            changes = compare_trees(home, before, "HEAD", find_renames=False)
-            note_files(snapshot.layout, [home / change.path for change in changes])
     elif found.state == "closed":
         notices.append(f"#{number} was closed without a merge: {found.url}")
     elif workspace is not None and not _is_live(snapshot, task):
