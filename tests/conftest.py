@@ -77,6 +77,19 @@ def documents_fit_their_schemas() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def warm_commands(own_folders: None) -> Iterator[None]:
+    """Fork commands from a process that has everything imported, unless that is not wanted."""
+    from mosaic.testing.missions import MissionRepo
+    from tests.support.warm import warm_commands as forking
+
+    if os.environ.get("MISSION_TEST_COLD"):
+        yield
+        return
+    with forking() as run, mock.patch.object(MissionRepo, "run", run):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def own_folders() -> Iterator[None]:
     """Keep what the tests allow and mark away from the person who runs them, and their settings."""
     before = {name: os.environ.get(name) for name in OWN_FOLDERS}

@@ -116,7 +116,8 @@ class TaskScreen(Screen[None]):
         head = [self._head(page)]
         if card is not None:
             head.append(joined([who(card), why(card)]))
-        self.query_one("#task", Static).update(Text("\n").join(line for line in head if line.plain))
+        for shown in self.query("#task").results(Static):
+            shown.update(Text("\n").join(line for line in head if line.plain))
         self._set("file", [(line, "") for line in (*wrong, *_file_lines(page))])
         try:
             found = await in_thread(self._find_work)
@@ -139,7 +140,8 @@ class TaskScreen(Screen[None]):
         return joined([plain(task.id, "bold"), plain(task.title), plain(status, f"bold {style}")])
 
     def _set(self, part: str, lines: list[tuple[Text, str]]) -> None:
-        self.query_one(f"#{part}", TextRows).set_lines(lines)
+        for rows in self.query(f"#{part}").results(TextRows):  # none, once the page was left
+            rows.set_lines(lines)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Tell whether a key applies now."""

@@ -19,7 +19,7 @@ from mosaic.machine.environment import child_environment
 from mosaic.records import NamedTuple
 
 PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 SCRIPT = re.compile(r"\n```demo\n.*?^```\n", re.DOTALL | re.MULTILINE)
 
 

@@ -22,7 +22,7 @@ from tests.support.documents import check_printed
 from .normal import Normalizer
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 TOOLS = ("git", "sh", "cat", "true", "sleep", "ps")
 """All that is installed there: no agent, whatever the machine has."""
 

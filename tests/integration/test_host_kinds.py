@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from tests.support.host_kinds import (
     other_user,
     other_version,
     rewrite,
+    seen_at,
     small_disk,
     small_wheel,
 )
@@ -266,10 +268,15 @@ def test_another_user_with_another_python_and_a_folder_that_is_closed(repo: Miss
     name = f"mosaic-{os.getpid()}"
     folder = Path(tempfile.mkdtemp(prefix="mosaic-user-", dir="/tmp"))
     try:
-        with other_user(name) as (uid, gid), machine(folder) as box:
+        with other_user(name) as (uid, gid), machine(folder) as box, ExitStack() as mounts:
             python = _python_for(uid, gid)
-            packages = [each for each in sys.path if each.endswith("-packages")]
-            have_python(box, python, path=os.pathsep.join((str(ROOT), *packages)))
+            # The other user may not be let into the folders where these are.
+            packages = [str(ROOT), *(each for each in sys.path if each.endswith("-packages"))]
+            seen = [
+                str(mounts.enter_context(seen_at(folder / f"packages {number}", each)))
+                for number, each in enumerate(packages)
+            ]
+            have_python(box, python, path=os.pathsep.join(seen))
             for each in (folder, box.folder):
                 each.chmod(0o755)
             (box.folder / "keys").chmod(0o644)

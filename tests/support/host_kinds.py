@@ -168,11 +168,24 @@ def other_version(folder: Path, version: str) -> Path:
 @contextlib.contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[None]:
     """Mount a small disk at a folder; skip the test where that is not allowed."""
+    with _mounted(folder, "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs"):
+        yield
+
+
+@contextlib.contextmanager
+def seen_at(folder: Path, source: str) -> Iterator[Path]:
+    """Let what a closed folder may hold be reached at another; skip where that is not allowed."""
+    with _mounted(folder, "--bind", source):
+        yield folder
+
+
+@contextlib.contextmanager
+def _mounted(folder: Path, *what: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", str(folder)]
+    command = ["mount", *what, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
     try:
         yield
     finally:

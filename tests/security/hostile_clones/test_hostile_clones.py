@@ -1,8 +1,8 @@
 """In a hostile clone no command that looks acts, and none that changes the mission does more.
 
-By default the first of each kind of clone is tried, with half of the commands that change the
-mission, and the other half in the next one; `HOSTILE_CLONES=all` tries every one, in every way that
-it may arrive, with all commands.
+By default the first of each kind of clone is tried, with half of the commands that look and a
+quarter of those that change the mission; the next clone has the next part. `HOSTILE_CLONES=all`
+tries every one, in every way that it may arrive, with all commands.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ FORMS_TRIED = len(FORMS) if EVERYTHING else 6
 WORDS = [entry for entry in ENTRIES.values() if entry.shells]
 
 
-def changes_in(entry: Entry) -> list[Call]:
-    """Return the commands that change the mission and are tried in a clone."""
-    every = 1 if EVERYTHING else 2
-    return changes()[[*ENTRIES].index(entry.name) % every :: every]
+def share(entry: Entry, calls: list[Call], parts: int) -> list[Call]:
+    """Return the commands that are tried in a clone: each is, in one clone of so many."""
+    every = 1 if EVERYTHING else parts
+    return calls[[*ENTRIES].index(entry.name) % every :: every]
 
 
 def named(entries: list[Entry]) -> str:
@@ -67,11 +67,12 @@ def arrival(lab: Lab, entry: Entry, way: Way) -> Iterator[Arrival]:
 
 @pytest.mark.parametrize(("entry", "way"), CASES)
 def test_nothing_in_a_hostile_clone_acts(arrival: Arrival, entry: Entry, way: Way) -> None:
-    look = looks_of_each_kind() if entry.fresh else looks()
+    look = looks_of_each_kind() if entry.fresh else share(entry, looks(), 2)
+    change = share(entry, changes(), 4)
     if find_strace() is None:  # two comparisons tell apart what is seen once by each call
-        found = watch(arrival, look, fresh=entry.fresh) + watch(arrival, changes_in(entry))
+        found = watch(arrival, look, fresh=entry.fresh) + watch(arrival, change)
     else:
-        found = watch(arrival, [*look, *changes_in(entry)], fresh=entry.fresh)
+        found = watch(arrival, [*look, *change], fresh=entry.fresh)
     if any(process.poll() is not None for process in arrival.bystanders):
         found.append("a process of the person's was ended")
     if found:
