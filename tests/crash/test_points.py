@@ -17,7 +17,7 @@ import pytest
 from .points import CASES
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK_EVERY, SESSION_EVERY = 16, 80
+QUICK_EVERY, SESSION_EVERY = 24, 120
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

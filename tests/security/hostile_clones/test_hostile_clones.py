@@ -1,7 +1,7 @@
 """In a hostile clone no command that looks acts, and none that changes the mission does more.
 
-By default the first of each kind of clone is tried, with half of the commands that look and a
-quarter of those that change the mission; the next clone has the next part. `HOSTILE_CLONES=all`
+By default the first of each kind of clone is tried, with a quarter of the commands that look and an
+eighth of those that change the mission; the next clone has the next part. `HOSTILE_CLONES=all`
 tries every one, in every way that it may arrive, with all commands.
 """
 
@@ -67,8 +67,8 @@ def arrival(lab: Lab, entry: Entry, way: Way) -> Iterator[Arrival]:
 
 @pytest.mark.parametrize(("entry", "way"), CASES)
 def test_nothing_in_a_hostile_clone_acts(arrival: Arrival, entry: Entry, way: Way) -> None:
-    look = looks_of_each_kind() if entry.fresh else share(entry, looks(), 2)
-    change = share(entry, changes(), 4)
+    look = looks_of_each_kind() if entry.fresh else share(entry, looks(), 4)
+    change = share(entry, changes(), 8)
     if find_strace() is None:  # two comparisons tell apart what is seen once by each call
         found = watch(arrival, look, fresh=entry.fresh) + watch(arrival, change)
     else:
