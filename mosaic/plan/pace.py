@@ -140,10 +140,12 @@ def why_person(last: LastEnd, failures_in_a_row: int) -> str | None:
     return None
 
 
-def limit_met(limits: Limits, sessions: Sequence[Session], elapsed_seconds: float) -> str | None:
-    """Return which limit is met; None when none is."""
-    if limits.max_sessions is not None and len(sessions) >= limits.max_sessions:
-        return counted(len(sessions), "session")
+def limit_met(
+    limits: Limits, sessions: Sequence[Session], elapsed_seconds: float, more: int = 0
+) -> str | None:
+    """Return which limit is met; None when none is. `more` sessions count that are not listed."""
+    if limits.max_sessions is not None and len(sessions) + more >= limits.max_sessions:
+        return counted(len(sessions) + more, "session")
     usage = total_usage(sessions)
     cost = (usage.cost_usd if usage else None) or 0.0
     if limits.max_cost_usd is not None and cost >= limits.max_cost_usd:

@@ -187,15 +187,16 @@ class Ledger:
         is_late = now - self._pending_since > settings.wait_seconds
         return bool(self._looked.pending) and not is_late
 
-    def met_limit(self, snapshot: Snapshot, running: int = 0) -> str | None:
-        """Return which limit is met; `running` sessions of this loop have not ended yet."""
+    def met_limit(self, snapshot: Snapshot, running: int = 0, starting: int = 0) -> str | None:
+        """Return which limit is met.
+
+        `running` sessions of this loop have not ended yet; `starting` are not on record either.
+        """
         sessions = snapshot.document.mission.sessions
         own = [session for session in sessions if session.id in self.report.sessions]
-        limits, budget = self._limits, parse_budget(snapshot.document.mission.budget)
-        if limits.max_sessions is not None:
-            limits = replace(limits, max_sessions=limits.max_sessions - running)
-        met = limit_met(limits, own, self._clock.seconds() - self._began)
-        of_mission = limit_met(budget, sessions, _spent_seconds(snapshot))
+        budget, seconds = parse_budget(snapshot.document.mission.budget), self._clock.seconds()
+        met = limit_met(self._limits, own, seconds - self._began, running + starting)
+        of_mission = limit_met(budget, sessions, _spent_seconds(snapshot), starting)
         return met or (f"{of_mission}, the mission's budget" if of_mission else None)
 
     def plan(self, snapshot: Snapshot, task: Task) -> tuple[HandOffRequest, float] | None:

@@ -191,6 +191,15 @@ def test_not_more_sessions_are_started_than_were_asked_for(home: MissionRepo) ->
     assert code == 0
 
 
+def test_a_start_that_is_refused_leaves_its_place_to_another(home: MissionRepo) -> None:
+    home.run("set", "T-002", "branch=main")
+    code, out, err = ended(pool(home, "finish()", "3", "--loop", "--max-sessions", "2", "--json"))
+    told = json.loads(out)
+    assert told["why"] == "limit met: 2 sessions", err
+    assert statuses(home) == {"T-001": "review", "T-002": "todo", "T-003": "review"}
+    assert code == 1
+
+
 def test_with_nothing_ready_it_says_so(home: MissionRepo) -> None:
     for task in ("T-001", "T-002", "T-003"):
         home.run("cancel", task, "--why", "not needed")

@@ -101,6 +101,12 @@ def test_limits(limits: Limits, sessions: list[Session], elapsed: float, met: st
     assert limit_met(limits, sessions, elapsed) == met
 
 
+def test_sessions_that_are_not_listed_count_too() -> None:
+    limits = Limits(max_sessions=3)
+    assert limit_met(limits, [spent(None)], 0.0, 1) is None
+    assert limit_met(limits, [spent(None)], 0.0, 2) == "3 sessions"
+
+
 def test_a_budget_is_read_and_nonsense_refused() -> None:
     budget = parse_budget({"maxSessions": 5, "maxCostUsd": 2.5, "maxTime": "1h", "maxAttempts": 2})
     assert budget == Limits(max_sessions=5, max_cost_usd=2.5, max_seconds=3600.0, max_attempts=2)
