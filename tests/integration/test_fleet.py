@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -183,10 +184,12 @@ def test_what_a_machine_kept_is_judged_there_when_its_fleet_is_back(
     (place,) = pool.attempts()
     (lock,) = place.glob("home/coordination/.state/sessions/*.lock")
     agent = next(place.glob("home/coordination/.state/runs/*/*/artifacts/agent"))
+    # Between fork and exec what a carrier starts looks like it, and is gone a moment later.
     carriers = _pids_with(str(pool.works), "mosaic.there.carry")
-    assert len(carriers) == 1
+    assert carriers
     for pid in (*carriers, json.loads(lock.read_text())["supervisor_pid"]):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     os.killpg(int(agent.read_text()), signal.SIGKILL)
     for pid in _pids_with(str(away.run_dir()), "mosaic.reach"):
         os.kill(pid, signal.SIGKILL)  # the laptop is switched off, too
