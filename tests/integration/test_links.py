@@ -314,7 +314,7 @@ def test_a_network_that_fails_is_noticed_and_outlived(
     repo.environ["DOES"] = doing(repo, waits)
     assert repo.run("next", "--on", "box").exit_code == 0
     wait_for((repo.path.parent / "T-001.go.waits").exists, "the agent's begin")
-    (pid,) = wait_for(partial(listeners, repo), "who listens")
+    pid = min(wait_for(partial(listeners, repo), "who listens"))  # what it forks looks like it
     for each in below(pid):
         os.kill(each, signal.SIGSTOP)
     log = repo.start("logs", "T-001", "-f")
