@@ -197,12 +197,11 @@ class Pool(Ledger):
             snapshot = self.read_mission()
             if self._is_crowded(snapshot):
                 return
-            met = self.met_limit(snapshot, len(self.workers))
+            met = self.met_limit(snapshot, len(self.workers), len(self._starting))
             if met is not None:
-                self._close(f"limit met: {met}", need=Need.BUDGET)
+                if not self._starting:  # else one may be refused, and another take its place
+                    self._close(f"limit met: {met}", need=Need.BUDGET)
                 return
-            if self.met_limit(snapshot, len(self.workers), len(self._starting)):
-                return  # a start may be refused, and another take its place
             task = self._next_task(snapshot)
             if task is None:
                 return
