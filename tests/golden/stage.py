@@ -18,11 +18,10 @@ from unittest import mock
 
 from mosaic.cli import main
 from tests.support.documents import check_printed
+from tests.support.mission import PATIENCE_SECONDS, ROOT
 
 from .normal import Normalizer
 
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 120.0
 TOOLS = ("git", "sh", "cat", "true", "sleep", "ps")
 """All that is installed there: no agent, whatever the machine has."""
 

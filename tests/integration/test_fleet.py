@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fleets import ENV, NAME, Fleet, add_fleet, fleet
-from tests.support.mission import MissionRepo, wait_for
+from tests.support.mission import MissionRepo, pids_with, wait_for
 from tests.support.shell_agent import let_agent_do
 
 pytest.importorskip("distributed", reason="the extra `fleet` is not installed")
@@ -185,31 +185,19 @@ def test_what_a_machine_kept_is_judged_there_when_its_fleet_is_back(
     (lock,) = place.glob("home/coordination/.state/sessions/*.lock")
     agent = next(place.glob("home/coordination/.state/runs/*/*/artifacts/agent"))
     # Between fork and exec what a carrier starts looks like it, and is gone a moment later.
-    carriers = _pids_with(str(pool.works), "mosaic.there.carry")
+    carriers = pids_with(str(pool.works), "mosaic.there.carry")
     assert carriers
     for pid in (*carriers, json.loads(lock.read_text())["supervisor_pid"]):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     os.killpg(int(agent.read_text()), signal.SIGKILL)
-    for pid in _pids_with(str(away.run_dir()), "mosaic.reach"):
+    for pid in pids_with(str(away.run_dir()), "mosaic.reach"):
         os.kill(pid, signal.SIGKILL)  # the laptop is switched off, too
     pool.start()
     assert away.run("status").exit_code == 0  # has somebody listen again
     assert wait_for_end(away) == "crashed"
     assert (away.state / "worktrees" / "T-001" / "half.txt").read_text() == "half\n"
     assert begun(away) == 1
-
-
-def _pids_with(*words: str) -> list[int]:
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            line = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
-        except OSError:
-            continue
-        if all(word in line for word in words):
-            found.append(int(pid))
-    return found
 
 
 def test_without_the_extra_it_is_said_what_to_install(

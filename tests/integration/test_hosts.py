@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.machines import Machine, add_machine, link_of, machine
-from tests.support.mission import MissionRepo, wait_for
+from tests.support.mission import MissionRepo, pids_with, wait_for
 from tests.support.shell_agent import let_agent_do
 
 ENV = ["PYTHON", "PYTHONPATH", "DOES", "NOFINISH"]
@@ -79,16 +79,8 @@ def wait_for_agent(repo: MissionRepo) -> None:
 
 def listener(repo: MissionRepo) -> int:
     """Return the process that listens to the machine of the last run."""
-    run = str(sent_run(repo)).encode()
-
-    def found() -> int:
-        for pid in filter(str.isdigit, os.listdir("/proc")):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if run in words and any(b"mosaic.reach" in word for word in words):
-                return int(pid)
-        return 0
-
-    return int(wait_for(found, "who listens"))
+    run = str(sent_run(repo))
+    return int(wait_for(lambda: pids_with(run, "mosaic.reach"), "who listens")[0])
 
 
 def test_a_machine_is_added_listed_and_looked_at(

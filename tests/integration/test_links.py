@@ -28,7 +28,7 @@ from mosaic.settings import HostSpec
 from mosaic.store.mission_file import load_mission
 from tests.support.links import CutMachine, FarMachine, add_quick, cut_machine, far_machine
 from tests.support.machines import Machine, link_of, machine
-from tests.support.mission import MissionRepo, wait_for
+from tests.support.mission import MissionRepo, pids_with, wait_for
 from tests.support.shell_agent import change_mission, let_agent_do
 
 ENV = ["PYTHON", "PYTHONPATH", "DOES", "NOFINISH"]
@@ -238,17 +238,7 @@ def far_box(tmp_path: Path) -> Iterator[FarMachine]:
 
 def listeners(repo: MissionRepo) -> list[int]:
     """Return the processes that listen to machines for a mission."""
-    folder = f"{repo.state}/runs/".encode()
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        is_ours = any(b"mosaic.reach" in word for word in words)
-        if is_ours and any(word.startswith(folder) for word in words):
-            found.append(int(pid))
-    return found
+    return pids_with(f"{repo.state}/runs/", "mosaic.reach")
 
 
 def below(pid: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from mosaic.testing.missions import (
@@ -22,7 +23,21 @@ __all__ = [
     "hear_signals",
     "is_running",
     "make_environ",
+    "pids_with",
     "wait_for",
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def pids_with(*words: str) -> list[int]:
+    """Return the processes whose command line holds all of these words."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
+        except OSError:
+            continue
+        if all(word in line for word in words):
+            found.append(int(pid))
+    return found
